@@ -1,0 +1,1 @@
+"""What a person sees: views over a read-model folded from the journal."""

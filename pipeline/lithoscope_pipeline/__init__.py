@@ -1,0 +1,1 @@
+"""The science of Lithoscope: pure functions on arrays."""

@@ -1,0 +1,59 @@
+"""One measured number with everything that must travel with it."""
+
+import math
+from dataclasses import dataclass
+
+from lithoscope_pipeline.errors import PipelineError
+
+INTERVAL_NOT_MODELLED = "interval_not_modelled"
+
+
+class MetricError(PipelineError, ValueError):
+    """A number that must not be published as a metric."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A number, its unit, its interval and what must be known about it.
+
+    Parameters
+    ----------
+    value
+        Finite, or None when it could not be measured; then a flag says why.
+    unit
+        ``um``, ``um3``, ``mAh`` and so on; ``1`` for a pure number.
+    low95, high95
+        Bounds of the 95 % interval; None with the flag ``interval_not_modelled``.
+    voxels
+        Voxels (or pixels of a map) that the value rests on.
+    flags
+        Reasons and warnings, constant words.
+    """
+
+    value: float | None
+    unit: str
+    low95: float | None = None
+    high95: float | None = None
+    voxels: int = 0
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for number in (self.value, self.low95, self.high95):
+            if number is not None and not math.isfinite(number):
+                msg = f"a metric is {number}, a finite number or None with a flag is needed"
+                raise MetricError(msg)
+        if self.value is None and not self.flags:
+            msg = "a metric without a value has no flag, one that says why is needed"
+            raise MetricError(msg)
+
+
+def measured(value: float, unit: str, *, voxels: int = 0, flags: tuple[str, ...] = ()) -> Metric:
+    """Make a metric whose interval is not modelled."""
+    # `+ 0.0` turns a negative zero into a plain one, which reads and hashes alike.
+    number = float(value) + 0.0
+    return Metric(value=number, unit=unit, voxels=voxels, flags=(INTERVAL_NOT_MODELLED, *flags))
+
+
+def not_measured(unit: str, reason: str) -> Metric:
+    """Make a metric without a value."""
+    return Metric(value=None, unit=unit, flags=(reason,))

@@ -1,0 +1,46 @@
+"""What every reconstruction method offers to the rest of the house."""
+
+from typing import Protocol
+
+from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
+
+
+class Backend(Protocol):
+    """A way from line integrals to slices; rows are independent of each other."""
+
+    @property
+    def name(self) -> str:
+        """Name in settings and facts."""
+        ...
+
+    def reconstruct(
+        self,
+        attenuation: FloatStack,
+        thetas_rad: Angles,
+        *,
+        rotation_axis_px: float,
+        voxel_um: float,
+        size: int | None = None,
+    ) -> FloatVolume:
+        """Reconstruct one slice a detector row.
+
+        Parameters
+        ----------
+        attenuation
+            Line integrals, shape (n_angles, n_rows, n_columns), dimensionless, finite.
+        thetas_rad
+            Angle of each projection, shape (n_angles,), in any order and over any number of turns.
+        rotation_axis_px
+            Detector column of the rotation axis.
+        voxel_um
+            Detector pixel referred to the sample = edge of a voxel.
+        size
+            Edge of a slice in voxels; the number of columns by default.
+
+        Returns
+        -------
+        FloatVolume
+            Linear attenuation coefficient in 1/cm, shape (n_rows, size, size), axes (z, y, x),
+            with the rotation axis at ``(size - 1) / 2``.
+        """
+        ...

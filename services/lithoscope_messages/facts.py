@@ -1,0 +1,252 @@
+"""Facts of the journal, but for those about decisions."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lithoscope_messages._base import (
+    Fact,
+    RelativePath,
+    ScanFact,
+    ScanNumber,
+    Sha256,
+    TileNumber,
+    Value,
+)
+from lithoscope_messages.frames import (
+    ExpectedCount,
+    ExperimentDescription,
+    FrameDtype,
+    FrameKind,
+    ScanPhase,
+)
+from lithoscope_messages.metrics import MetricValue
+
+StageName = Literal["reconstruct", "register", "segment", "measure", "decide"]
+Vector3 = tuple[float, float, float]
+
+
+class RoiVoxels(Value):
+    """A box of voxels in the reference frame, half open."""
+
+    z0: int
+    z1: int
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+
+class ServiceStarted(Fact):
+    """A service is up."""
+
+    type: Literal["ServiceStarted"] = "ServiceStarted"
+    version: Literal[1] = 1
+    service: Annotated[str, Field(max_length=64)]
+    pid: Annotated[int, Field(ge=1)]
+    software_version: Annotated[str, Field(max_length=64)]
+
+
+class ExperimentStarted(Fact):
+    """An experiment begins."""
+
+    type: Literal["ExperimentStarted"] = "ExperimentStarted"
+    version: Literal[1] = 1
+    description: ExperimentDescription
+    settings: Annotated[dict[str, Any], Field(description="Resolved settings, as JSON")]
+    format_version: Annotated[int, Field(ge=1, description="Of the store")]
+
+
+class ScanStarted(ScanFact):
+    """The first message of a scan has come."""
+
+    type: Literal["ScanStarted"] = "ScanStarted"
+    version: Literal[1] = 1
+    expected: tuple[ExpectedCount, ...]
+    frame_shape: tuple[int, int]
+    dtype: FrameDtype
+    voxel_size_um: Annotated[float, Field(gt=0)]
+    energy_keV: float | None = None  # noqa: N815 - the unit is keV
+    distance_mm: float | None = None
+    rotation_axis_px: float | None = None
+    phase: ScanPhase = ScanPhase()
+
+
+class FramesStored(ScanFact):
+    """A block of frames with fixed first index is on disk."""
+
+    type: Literal["FramesStored"] = "FramesStored"
+    version: Literal[1] = 1
+    tile: TileNumber
+    kind: FrameKind
+    set: Annotated[int, Field(ge=0)]
+    first: Annotated[int, Field(ge=0, description="First index of the block")]
+    count: Annotated[int, Field(ge=0, description="Frames of the block that are on disk")]
+
+
+class SetAccount(Value):
+    """The account of one set of frames."""
+
+    tile: TileNumber
+    kind: FrameKind
+    set: int
+    expected: Annotated[int | None, Field(ge=0)]
+    stored: Annotated[int, Field(ge=0)]
+
+
+class ScanAccount(Value):
+    """What came of a scan and what did not."""
+
+    sets: tuple[SetAccount, ...]
+    missing: Annotated[int, Field(ge=0, description="Expected and not stored")]
+    largest_gap_deg: Annotated[
+        float | None, Field(description="Largest step between neighbouring angles, degrees")
+    ] = None
+    completeness: Annotated[float, Field(ge=0, le=1, description="Projections stored/expected")]
+    edge_on_coverage: Annotated[
+        float | None, Field(ge=0, le=1, description="The same within 15 degrees of edge-on")
+    ] = None
+
+
+class ScanCompleted(ScanFact):
+    """No further frame of this scan is taken; its account is closed."""
+
+    type: Literal["ScanCompleted"] = "ScanCompleted"
+    version: Literal[1] = 1
+    reason: Literal["scan_end", "run_stop", "timeout"]
+    account: ScanAccount
+    frames_sha256: Annotated[Sha256, Field(description="Hash of the ordered frame checksums")]
+
+
+class WorkStarted(ScanFact):
+    """A stage begins a task; written before the work."""
+
+    type: Literal["WorkStarted"] = "WorkStarted"
+    version: Literal[1] = 1
+    stage: StageName
+    work_key: Sha256
+    attempt: Annotated[int, Field(ge=1)]
+
+
+class SlabReady(ScanFact):
+    """A run of slices is on disk and may be read."""
+
+    type: Literal["SlabReady"] = "SlabReady"
+    version: Literal[1] = 1
+    stage: StageName
+    work_key: Sha256
+    path: RelativePath
+    z0: Annotated[int, Field(ge=0)]
+    z1: Annotated[int, Field(ge=1)]
+    sha256: Annotated[Sha256, Field(description="Of dtype, shape and C-order voxels")]
+
+
+class AxisFinding(Value):
+    """Where the rotation axis was taken to be, and how sure that is."""
+
+    position_px: float
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    verdict: Literal["resolved", "ambiguous", "border", "flat", "given"]
+
+
+class VolumeReady(ScanFact):
+    """A volume is complete."""
+
+    type: Literal["VolumeReady"] = "VolumeReady"
+    version: Literal[1] = 1
+    stage: StageName
+    work_key: Sha256
+    path: RelativePath
+    shape: tuple[int, int, int]
+    voxel_um: Annotated[float, Field(gt=0)]
+    sha256: Sha256
+    backend: Annotated[str, Field(max_length=64)] = ""
+    axis: AxisFinding | None = None
+    batch_reason: Annotated[
+        str, Field(max_length=300, description="What forced the batch path; empty: none")
+    ] = ""
+    flags: tuple[str, ...] = ()
+
+
+class TransformReady(ScanFact):
+    """Where the scan lies in the reference frame."""
+
+    type: Literal["TransformReady"] = "TransformReady"
+    version: Literal[1] = 1
+    work_key: Sha256
+    fixed_scan: ScanNumber
+    rotation_deg: Annotated[Vector3, Field(description="About z, y, x; applied in this order")]
+    shift_px: Annotated[Vector3, Field(description="Along z, y, x, voxels")]
+    centre_px: Annotated[Vector3, Field(description="Centre of rotation (z, y, x), voxels")]
+    residual_px: Annotated[float | None, Field(ge=0)]
+    verdict: Literal["reference", "resolved", "unregistered"]
+    reason: Annotated[str, Field(max_length=300)] = ""
+    roi: Annotated[RoiVoxels, Field(description="The reference frame, in voxels of scan 0")]
+    y_outer_px: Annotated[
+        float, Field(description="Outer face of the stationary electrode, y in voxels of scan 0")
+    ]
+
+
+class LabelsReady(ScanFact):
+    """The labels of a scan are complete."""
+
+    type: Literal["LabelsReady"] = "LabelsReady"
+    version: Literal[1] = 1
+    work_key: Sha256
+    path: Annotated[RelativePath, Field(description="OME-Zarr image; labels lie inside it")]
+    label_name: Annotated[str, Field(max_length=64)] = "cell"
+    shape: tuple[int, int, int]
+    voxel_um: Annotated[float, Field(gt=0)]
+    sha256: Annotated[Sha256, Field(description="Of dtype, shape and C-order voxels")]
+    model: Annotated[str, Field(max_length=128)]
+    polarity: Literal["denser_is_brighter", "denser_is_darker"] = "denser_is_brighter"
+    cnr_li_electrolyte: float | None = None
+    flags: tuple[str, ...] = ()
+
+
+class MetricsReady(ScanFact):
+    """The numbers of a scan."""
+
+    type: Literal["MetricsReady"] = "MetricsReady"
+    version: Literal[1] = 1
+    work_key: Sha256
+    experiment_time_s: float
+    charge_mAh: float | None = None  # noqa: N815 - the unit is mAh
+    cycle: int
+    half_cycle: int
+    completeness: Annotated[float, Field(ge=0, le=1)]
+    metrics: dict[str, MetricValue]
+    maps_path: RelativePath | None = None
+    labels_sha256: Sha256 | None = None
+
+
+class ElectrochemistryAppended(Fact):
+    """Samples of the cycler are on disk."""
+
+    type: Literal["ElectrochemistryAppended"] = "ElectrochemistryAppended"
+    version: Literal[1] = 1
+    first: Annotated[int, Field(ge=0)]
+    count: Annotated[int, Field(ge=1)]
+    time_s: Annotated[float, Field(description="Of the last sample, s")]
+    charge_mAh: Annotated[  # noqa: N815 - the unit is mAh
+        float, Field(description="Signed charge up to the last sample, mAh")
+    ]
+
+
+class StageFailed(ScanFact):
+    """A stage gave up on a scan; skipped until somebody asks for a retry."""
+
+    type: Literal["StageFailed"] = "StageFailed"
+    version: Literal[1] = 1
+    stage: Literal["ingest", "reconstruct", "register", "segment", "measure", "decide"]
+    work_key: Sha256 | None = None
+    attempts: Annotated[int, Field(ge=0)]
+    error: Annotated[str, Field(max_length=2000, description="What, where, what to do")]
+
+
+class ExperimentEnded(Fact):
+    """The experiment is over; the journal is sealed after it."""
+
+    type: Literal["ExperimentEnded"] = "ExperimentEnded"
+    version: Literal[1] = 1
+    n_scans: Annotated[int, Field(ge=0)]

@@ -1,0 +1,1 @@
+"""Network weights, training and engines."""

@@ -1,0 +1,1 @@
+"""Processes: a fact in, facts out."""

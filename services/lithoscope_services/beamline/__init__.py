@@ -1,0 +1,1 @@
+"""The beamline side: devices and plans of a Bluesky RunEngine, and sources of frames."""

@@ -1,0 +1,173 @@
+"""The process that plays the beamline: a RunEngine with simulated devices, or stored scans."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+import zmq
+from bluesky import RunEngine
+
+from lithoscope_messages import ExperimentDescription
+from lithoscope_pipeline.phantom import make_cell
+from lithoscope_services.beamline.devices import Cycler, Tomograph, Verdict
+from lithoscope_services.beamline.plans import experiment_plan
+from lithoscope_services.errors import ServiceError, StopRequested
+from lithoscope_services.frame_link import FrameLink
+from lithoscope_services.history import History
+from lithoscope_services.journal_client import JournalClient
+from lithoscope_services.loop import Loop, endpoint
+from lithoscope_services.settings.tree import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Stopper:
+    """How the loop tells the thread of the plan to stop."""
+
+    event: threading.Event
+
+    def check(self) -> None:
+        """Raise if told to stop."""
+        if self.event.is_set():
+            raise StopRequested("the beamline was told to stop")
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless told to stop."""
+        if seconds > 0:
+            self.event.wait(seconds)
+        self.check()
+
+
+def run_source(loop: Loop, source: dict[str, Any], settings: Settings) -> None:
+    """Run a source beside the loop, which goes on beating; end with it.
+
+    Parameters
+    ----------
+    loop
+        Of this process.
+    source
+        ``{"kind": "simulated", …}`` or ``{"kind": "files", …}``.
+    settings
+        Of the instance.
+
+    Raises
+    ------
+    ServiceError
+        If the source ended with a failure.
+    """
+    stopper = Stopper(threading.Event())
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            _feed(source, settings, loop.runtime_dir, stopper)
+        except StopRequested:
+            log.info("source_stopped")
+        except BaseException as error:
+            failures.append(error)
+            raise
+        finally:
+            loop.stop()
+
+    thread = threading.Thread(target=work, name="source", daemon=True)
+    thread.start()
+    loop.run()
+    stopper.event.set()
+    thread.join(timeout=3.0)
+    if failures:
+        raise ServiceError(f"{source['kind']} source: {failures[0]}") from failures[0]
+    if thread.is_alive():
+        log.warning("source_left_behind")
+
+
+def feed_running(
+    source: dict[str, Any], settings: Settings, runtime_dir: Path, stop: threading.Event
+) -> None:
+    """Run a source in this process, into an instance that runs already."""
+    _feed(source, settings, runtime_dir, Stopper(stop))
+
+
+def _feed(source: dict[str, Any], settings: Settings, runtime_dir: Path, stopper: Stopper) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    experiment = settings.experiment.name
+    address = settings.instance.frames_endpoint or endpoint(runtime_dir, "frames")
+    try:
+        with (
+            JournalClient(
+                context, endpoint(runtime_dir, "journal"), "command_line", idle=stopper.check
+            ) as journal,
+            FrameLink(address, experiment, idle=stopper.check) as link,
+        ):
+            history = History(experiment)
+            history.extend(journal.read_all(experiment))
+            if history.ended is not None:
+                return
+            if source["kind"] == "simulated":
+                _run_experiment(source, settings, journal, link, history, stopper)
+            else:
+                from lithoscope_services.sources.feed import feed_files
+
+                feed_files([Path(each) for each in source["paths"]], settings, link, history)
+            link.end_experiment()
+    finally:
+        context.term()
+
+
+def _run_experiment(
+    source: dict[str, Any],
+    settings: Settings,
+    journal: JournalClient,
+    link: FrameLink,
+    history: History,
+    stopper: Stopper,
+) -> None:
+    cell = make_cell(source["size"], seed=source["seed"], n_scans=source["n_scans"])
+    link.begin_experiment(
+        ExperimentDescription(
+            source="simulated",
+            n_scans=source["n_scans"],
+            sample=settings.experiment.sample or "simulated Li / polymer / Li cell",
+            active_area_cm2=cell.cell.active_area_cm2,
+            seed=source["seed"],
+            size=source["size"],
+        )
+    )
+    tomograph = Tomograph(cell, link, source["scan_s"], stopper.wait)
+    verdict = Verdict(
+        journal,
+        link,
+        history,
+        timeout_s=settings.plan.verdict_timeout_s,
+        on_timeout=settings.plan.on_timeout,
+        wait=stopper.wait,
+    )
+    # In a thread that is not the main one the engine must leave signals alone.
+    engine = RunEngine({}, context_managers=[])
+    engine.subscribe(lambda name, doc: link.send_document(name, _to_json(doc)))
+    done = frozenset(s.scan for s in history.in_order() if s.completed is not None)
+    started_s = time.monotonic()
+    engine(
+        experiment_plan(
+            cell.schedule,
+            Cycler(cell, link),
+            tomograph,
+            verdict,
+            done=done,
+            experiment=settings.experiment.name,
+        )
+    )
+    log.info(
+        "plan_done", duration_s=round(time.monotonic() - started_s, 1), taken_before=len(done)
+    )
+
+
+def _to_json(document: dict[str, Any]) -> str:
+    def plain(value: Any) -> Any:  # NumPy's scalars and arrays, in whatever a plan put there
+        return value.tolist() if hasattr(value, "tolist") else str(value)
+
+    return json.dumps(document, default=plain)

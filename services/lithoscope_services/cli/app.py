@@ -1,0 +1,53 @@
+"""Put the commands together."""
+
+from typing import Annotated
+
+import typer
+
+from lithoscope_services.cli import config_commands, look_commands, run_commands, step_commands
+
+_HELP = """Watch a lithium-metal cell from the inside while it is cycled.
+
+Try it:  lithoscope demo
+
+Then:  lithoscope report demo
+"""
+
+
+def make_app() -> typer.Typer:
+    """Build the command line."""
+    app = typer.Typer(
+        name="lithoscope",
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    run_commands.register(app)
+    step_commands.register(app)
+    look_commands.register(app)
+    config_commands.register(app)
+    return app
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from lithoscope_services.version import software_version
+
+        typer.echo(f"lithoscope {software_version()}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    # Typer takes the help from make_app; this holds the options of the program itself.
+    del version

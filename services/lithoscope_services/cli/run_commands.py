@@ -1,0 +1,174 @@
+"""Commands that run an experiment: demo, up, simulate, ingest."""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lithoscope_services.cli.options import (
+    DEFAULT_STORE,
+    ConfigOption,
+    NameOption,
+    ScansOption,
+    SeedOption,
+    Size,
+    SizeOption,
+    StoreOption,
+)
+
+_PANEL = "Run"
+
+
+class UntilStage(StrEnum):
+    """Stages at which an ingest may end."""
+
+    RECONSTRUCT = "reconstruct"
+    REGISTER = "register"
+    SEGMENT = "segment"
+    MEASURE = "measure"
+    DECIDE = "decide"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel=_PANEL)(demo)
+    app.command(rich_help_panel=_PANEL)(up)
+    app.command(rich_help_panel=_PANEL)(simulate)
+    app.command(rich_help_panel=_PANEL)(ingest)
+
+
+def demo(
+    scans: ScansOption = 25,
+    size: SizeOption = Size.SMALL,
+    seed: SeedOption = 0,
+    name: NameOption = "demo",
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Open no page in a browser.")
+    ] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait/--no-wait", help="Stay after the last scan, so that the page can be looked at."
+        ),
+    ] = True,
+    store: StoreOption = DEFAULT_STORE,
+    config: ConfigOption = None,
+) -> None:
+    """Watch a simulated cell: beamline, all services and the live page on this machine.
+
+    Prints where the page is; Ctrl-C ends everything cleanly.
+
+    Example:  lithoscope demo --size tiny --scans 3 --headless --no-wait
+    """
+    from lithoscope_services.launch import DemoOptions, run_demo
+    from lithoscope_services.settings import load_settings
+
+    options = DemoOptions(
+        store=store,
+        name=name or "demo",
+        size=size.value,
+        n_scans=scans,
+        seed=seed,
+        is_headless=headless,
+        waits=wait,
+        settings=load_settings(config),
+    )
+    raise typer.Exit(run_demo(options))
+
+
+def up(store: StoreOption = DEFAULT_STORE, config: ConfigOption = None) -> None:
+    """Run all services and the live page for an experiment, and wait for its frames.
+
+    Make the settings file with lithoscope new first.
+
+    Example:  lithoscope up --config cell-7.toml
+    """
+    from lithoscope_services.launch import run_up
+    from lithoscope_services.settings import load_settings
+
+    raise typer.Exit(run_up(load_settings(config), store))
+
+
+def simulate(
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Write files there instead of feeding a running instance."
+        ),
+    ] = None,
+    scans: ScansOption = 3,
+    size: SizeOption = Size.TINY,
+    seed: SeedOption = 0,
+    name: NameOption = "simulated",
+    store: StoreOption = DEFAULT_STORE,
+    config: ConfigOption = None,
+) -> None:
+    """Scan a simulated cell: into a running instance, or to files with the truth beside them.
+
+    Files are DIR/scan_000.h5 … (DXchange), truth.json and labels_000.zarr ….
+
+    Example:  lithoscope simulate --size tiny --scans 3 --seed 5 --out simulated
+    """
+    if out is not None:
+        from lithoscope_services.cli.progress import progress_bar
+        from lithoscope_services.sources.simulated_files import write_simulated_scans
+
+        with progress_bar("simulating", scans) as advance:
+            write_simulated_scans(
+                out,
+                name=name or "simulated",
+                size=size.value,
+                seed=seed,
+                n_scans=scans,
+                on_scan=lambda _scan: advance(1),
+            )
+        typer.echo(f"Wrote {scans} scans, truth.json and true labels to {out}", err=True)
+        return
+    from lithoscope_services.launch import SimulateOptions, run_simulate
+    from lithoscope_services.settings import load_settings
+
+    options = SimulateOptions(
+        store=store,
+        name=name or "simulated",
+        size=size.value,
+        n_scans=scans,
+        seed=seed,
+        settings=load_settings(config),
+    )
+    raise typer.Exit(run_simulate(options))
+
+
+def ingest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Scans in order of time: DXchange, NXtomo, TIFFs."),
+    ],
+    name: NameOption = None,
+    until: Annotated[
+        UntilStage, typer.Option("--until", help="Last step; a scan of no cell ends at the first.")
+    ] = UntilStage.DECIDE,
+    store: StoreOption = DEFAULT_STORE,
+    config: ConfigOption = None,
+) -> None:
+    """Take stored scans through all steps, as if they came from the beamline now.
+
+    Example:  lithoscope ingest scan_000.h5 scan_001.h5 --as cell-7
+    """
+    from lithoscope_services.launch import run_ingest
+    from lithoscope_services.settings import load_settings
+    from lithoscope_services.sources.files import open_scan
+
+    settings = load_settings(config)
+    for file in files:
+        # All of them before the first: a wrong path should not end a night's work half-way.
+        open_scan(file).close()
+    raise typer.Exit(run_ingest(files, name or name_after(files[0]), settings, store, until.value))
+
+
+def name_after(file: Path) -> str:
+    """Make a name of an experiment from that of its first file."""
+    stem = file.resolve().stem
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:64]
+    return name or "experiment"

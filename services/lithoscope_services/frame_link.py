@@ -1,0 +1,321 @@
+"""The source's end of the frames plane: a small client that other programs can use too.
+
+Messages of a session are numbered. What ingest has not acknowledged as being on disk is kept and
+sent again after a while, so a restart of ingest loses nothing; doubles collapse by their key.
+When the credit in bytes is used up, sending waits.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import structlog
+import zmq
+from numpy.typing import NDArray
+
+from lithoscope_messages import (
+    Abandoned,
+    Acknowledgement,
+    BlueskyDocument,
+    ElectrochemistrySamples,
+    ExpectedCount,
+    ExperimentBegin,
+    ExperimentDescription,
+    ExperimentEnd,
+    FrameHeader,
+    FrameKey,
+    IngestReply,
+    Message,
+    Refusal,
+    ScanBegin,
+    ScanEnd,
+    ScanPhase,
+    ThetaSource,
+    VerdictMissed,
+    adapter_of,
+    decode,
+    encode,
+)
+from lithoscope_services.errors import ServiceError
+from lithoscope_services.sockets import FRAMES, open_socket
+
+_REPLIES = adapter_of(IngestReply)
+Image = NDArray[np.generic]
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanDescription:
+    """What a scan is going to send.
+
+    Parameters
+    ----------
+    expected
+        Frames of each set.
+    frame_shape
+        Rows and columns.
+    dtype
+        ``uint16`` or another of the wire.
+    voxel_size_um
+        Pixel in the sample plane.
+    energy_keV, distance_mm, rotation_axis_px
+        If they are known.
+    phase
+        Where in the cycling it stands.
+    """
+
+    expected: tuple[ExpectedCount, ...]
+    frame_shape: tuple[int, int]
+    dtype: str
+    voxel_size_um: float
+    energy_keV: float | None = None  # noqa: N815 - the unit is keV
+    distance_mm: float | None = None
+    rotation_axis_px: float | None = None
+    phase: ScanPhase = field(default_factory=ScanPhase)
+
+
+def _nothing() -> None:
+    """Do nothing while waiting."""
+
+
+class FrameLink:
+    """Sends frames to ingest; nothing counts as sent before it is on the other side's disk.
+
+    Parameters
+    ----------
+    address
+        Of the ROUTER of ingest.
+    experiment
+        That is fed.
+    resend_after_s
+        Without any acknowledgement for this long, what is not acknowledged is sent again.
+    idle
+        Called while waiting; may raise to give up.
+    patience_s
+        After this long without any acknowledgement ingest is given up.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        experiment: str,
+        *,
+        resend_after_s: float = 1.0,
+        idle: Callable[[], None] = _nothing,
+        patience_s: float = 300.0,
+    ) -> None:
+        self.session = uuid.uuid4().hex
+        self.refusals: list[Refusal] = []
+        self._experiment = experiment
+        self._address = address
+        self._resend_after_s = resend_after_s
+        self._idle = idle
+        self._patience_s = patience_s
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = open_socket(self._context, zmq.DEALER, FRAMES)
+        self._socket.setsockopt(zmq.ROUTING_ID, self.session.encode())
+        self._socket.connect(address)
+        self._lock = threading.RLock()
+        self._sequence = 0
+        self._credit_bytes = 2**20
+        self._pending: dict[int, list[bytes]] = {}
+        self._pending_bytes = 0
+        self._progress_s = self._sent_s = time.monotonic()
+        self._resends = 0
+
+    def __enter__(self) -> "FrameLink":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the link; call :meth:`flush` before if all must have arrived."""
+        with self._lock:
+            self._socket.close()
+            self._context.term()
+
+    def begin_experiment(self, description: ExperimentDescription) -> None:
+        """Say which experiment this session feeds."""
+        self._barrier(ExperimentBegin, time_ns=time.time_ns(), description=description)
+
+    def begin_scan(self, scan: int, description: ScanDescription) -> None:
+        """Say what a scan is going to send."""
+        parts = {name: getattr(description, name) for name in description.__dataclass_fields__}
+        self._barrier(ScanBegin, scan=scan, time_ns=time.time_ns(), **parts)
+
+    def end_scan(self, scan: int) -> None:
+        """Say that all frames of a scan were sent; waits until they are on disk."""
+        self._barrier(ScanEnd, scan=scan, time_ns=time.time_ns())
+
+    def end_experiment(self) -> None:
+        """Say that no further scan comes; waits until the last one is decided."""
+        self._barrier(ExperimentEnd, time_ns=time.time_ns())
+
+    def send_frame(
+        self,
+        key: FrameKey,
+        image: Image,
+        *,
+        theta_deg: float | None = None,
+        theta_source: ThetaSource = "frame",
+        time_ns: int | None = None,
+    ) -> None:
+        """Send one image; waits while the credit is used up.
+
+        Parameters
+        ----------
+        key
+            Which frame it is.
+        image
+            Shape (rows, columns).
+        theta_deg, theta_source
+            Angle of a projection, and where it is known from.
+        time_ns
+            When it was taken; now if left out.
+        """
+        payload = np.ascontiguousarray(image, image.dtype.newbyteorder("<")).tobytes()
+        with self._lock:
+            header = FrameHeader(
+                experiment=self._experiment,
+                **key.model_dump(),
+                session=self.session,
+                sequence=self._sequence,
+                theta_deg=theta_deg,
+                theta_source=theta_source,
+                time_ns=time.time_ns() if time_ns is None else time_ns,
+                dtype=image.dtype.name,
+                shape=image.shape,
+                crc32c=google_crc32c.value(payload),
+            )
+            self._enqueue(header, payload)
+
+    def send_electrochemistry(
+        self,
+        first: int,
+        time_s: tuple[float, ...],
+        potential_V: tuple[float, ...],  # noqa: N803 - the unit is V
+        current_mA: tuple[float, ...],  # noqa: N803 - the unit is mA
+    ) -> None:
+        """Send samples of the cycler, numbered from the start of the experiment."""
+        self._send(
+            ElectrochemistrySamples,
+            first=first,
+            time_s=time_s,
+            potential_V=potential_V,
+            current_mA=current_mA,
+        )
+
+    def send_document(self, name: str, document_json: str) -> None:
+        """Send a Bluesky document."""
+        self._send(BlueskyDocument, name=name, document_json=document_json)
+
+    def send_verdict_missed(self, missed: dict[str, Any]) -> None:
+        """Say that the plan had no answer in time: ``scan``, ``waited_s``, ``plan_did``."""
+        self._send(VerdictMissed, **missed)
+
+    def abandon(self, sequence: int) -> None:
+        """Say that a message is lost for good, so that its credit comes back."""
+        with self._lock:
+            self._settle(sequence)
+        self._send(Abandoned, abandoned=sequence)
+
+    def flush(self) -> None:
+        """Wait until all that was sent is on disk.
+
+        Raises
+        ------
+        ServiceError
+            If ingest is silent for longer than ``patience_s``.
+        """
+        with self._lock:
+            while self._pending:
+                self._turn()
+
+    def _barrier(self, kind: type[Message], **parts: Any) -> None:
+        """Send a message that must neither overtake nor be overtaken."""
+        self.flush()
+        self._send(kind, **parts)
+        self.flush()
+
+    def _send(self, kind: type[Message], **parts: Any) -> None:
+        with self._lock:
+            message = kind(
+                experiment=self._experiment,
+                session=self.session,
+                sequence=self._sequence,
+                **parts,
+            )
+            self._enqueue(message, b"")
+
+    def _enqueue(self, message: Message, payload: bytes) -> None:
+        parts = [encode(message), payload] if payload else [encode(message)]
+        size = sum(map(len, parts))
+        while self._pending and self._pending_bytes + size > self._credit_bytes:
+            self._turn()
+        self._pending[self._sequence] = parts
+        self._pending_bytes += size
+        self._sequence += 1
+        if len(self._pending) == 1:
+            self._progress_s = time.monotonic()
+        self._put(parts)
+        self._take_replies(0)
+
+    def _put(self, parts: list[bytes]) -> None:
+        self._sent_s = time.monotonic()
+        try:
+            self._socket.send_multipart(parts, zmq.NOBLOCK)
+        except zmq.Again:
+            log.debug("ingest_not_connected", address=self._address)
+
+    def _turn(self) -> None:
+        """Wait a little for acknowledgements; send again what seems to be lost."""
+        self._take_replies(100)
+        silent_s = time.monotonic() - self._progress_s
+        if silent_s > self._patience_s:
+            raise ServiceError(
+                f"ingest at {self._address} acknowledged nothing for {self._patience_s:.0f} s; "
+                "look at `lithoscope status`"
+            )
+        wait_s = self._resend_after_s * min(4, 1 + self._resends)
+        if self._pending and time.monotonic() - max(self._sent_s, self._progress_s) > wait_s:
+            self._resends += 1
+            for parts in list(self._pending.values()):
+                self._put(parts)
+        self._idle()
+
+    def _take_replies(self, wait_ms: int) -> None:
+        while self._socket.poll(wait_ms):
+            wait_ms = 0
+            reply: Acknowledgement | Refusal = decode(self._socket.recv(), _REPLIES)
+            if reply.session != self.session:
+                continue
+            self._progress_s, self._resends = time.monotonic(), 0
+            if isinstance(reply, Refusal):
+                self.refusals.append(reply)
+                log.warning("message_refused", sequence=reply.sequence, reason=reply.reason)
+                self._settle(reply.sequence)
+            else:
+                self._credit_bytes = reply.credit_bytes
+                self._settle_ranges(reply)
+
+    def _settle_ranges(self, reply: Acknowledgement) -> None:
+        for sequence in list(self._pending):
+            if sequence <= reply.contiguous or any(a <= sequence <= b for a, b in reply.ranges):
+                self._settle(sequence)
+
+    def _settle(self, sequence: int) -> None:
+        parts = self._pending.pop(sequence, None)
+        if parts is not None:
+            self._pending_bytes -= sum(map(len, parts))

@@ -1,0 +1,130 @@
+"""What the journal says of one experiment, folded for the stages: the same for every reader."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from lithoscope_messages import (
+    ElectrochemistryAppended,
+    Entry,
+    ExperimentEnded,
+    ExperimentStarted,
+    LabelsReady,
+    MetricsReady,
+    ProposalMade,
+    RetryRequested,
+    ScanCompleted,
+    ScanDecided,
+    ScanStarted,
+    StageFailed,
+    TransformReady,
+    VolumeReady,
+    WorkStarted,
+)
+
+
+@dataclass(slots=True)
+class ScanHistory:
+    """The facts of one scan, each as it stands now."""
+
+    scan: int
+    started: ScanStarted | None = None
+    completed: ScanCompleted | None = None
+    volume: VolumeReady | None = None
+    transform: TransformReady | None = None
+    labels: LabelsReady | None = None
+    metrics: MetricsReady | None = None
+    decided: ScanDecided | None = None
+    failures: dict[str, StageFailed] = field(default_factory=dict)
+
+    @property
+    def failure(self) -> StageFailed | None:
+        """Why no metrics of this scan will come; ingest's troubles end with the scan."""
+        for stage in ("reconstruct", "register", "segment", "measure"):
+            if stage in self.failures:
+                return self.failures[stage]
+        return None
+
+
+@dataclass(slots=True)
+class History:
+    """The facts of one experiment, folded one by one."""
+
+    experiment: str
+    number: int = 0
+    started: ExperimentStarted | None = None
+    ended: ExperimentEnded | None = None
+    scans: dict[int, ScanHistory] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    retries: dict[tuple[int, str], int] = field(default_factory=dict)
+    electrochemistry: list[ElectrochemistryAppended] = field(default_factory=list)
+    proposals: dict[str, ProposalMade] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    requests: list[Entry] = field(default_factory=list)
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Fold entries in their order."""
+        for entry in entries:
+            self._fold(entry)
+            self.number = entry.number
+
+    def in_order(self) -> Iterator[ScanHistory]:
+        """Give the scans by number."""
+        return iter([self.scans[scan] for scan in sorted(self.scans)])
+
+    def charge_mAh_at(self, time_s: float) -> float | None:  # noqa: N802 - the unit is mAh
+        """Give the signed charge up to a recorded time, None without electrochemistry."""
+        known = [fact for fact in self.electrochemistry if fact.time_s <= time_s + 1e-6]
+        return known[-1].charge_mAh if known else None
+
+    def _scan(self, number: int) -> ScanHistory:
+        return self.scans.setdefault(number, ScanHistory(number))
+
+    def _fold(self, entry: Entry) -> None:
+        message = entry.message
+        match message:
+            case ExperimentStarted():
+                self.started = message
+            case ExperimentEnded():
+                self.ended = message
+            case ScanStarted():
+                self._scan(message.scan).started = message
+            case ScanCompleted():
+                self._scan(message.scan).completed = message
+            case VolumeReady(stage="reconstruct"):
+                self._scan(message.scan).volume = message
+            case TransformReady():
+                self._scan(message.scan).transform = message
+            case LabelsReady():
+                self._scan(message.scan).labels = message
+            case MetricsReady():
+                self._scan(message.scan).metrics = message
+            case ScanDecided():
+                self._scan(message.scan).decided = message
+            case WorkStarted():
+                count = self.attempts.get(message.work_key, 0)
+                self.attempts[message.work_key] = max(count, message.attempt)
+            case StageFailed():
+                self._scan(message.scan).failures[message.stage] = message
+            case RetryRequested():
+                self._retry(message)
+            case ElectrochemistryAppended():
+                self.electrochemistry.append(message)
+            case ProposalMade():
+                self.proposals[message.proposal] = message
+            case _:
+                self._fold_decision(entry)
+
+    def _fold_decision(self, entry: Entry) -> None:
+        message = entry.message
+        if message.type in ("ActionApproved", "ActionRejected", "ActionExpired"):
+            self.answered.add(message.proposal)
+        elif message.type.endswith("Requested"):
+            self.requests.append(entry)
+
+    def _retry(self, request: RetryRequested) -> None:
+        """Forget a failure and what hung on it, so that the work is planned anew."""
+        scan = self._scan(request.scan)
+        key = (request.scan, request.stage)
+        self.retries[key] = self.retries.get(key, 0) + 1
+        scan.failures.pop(request.stage, None)
+        scan.decided = None

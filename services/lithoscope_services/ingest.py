@@ -1,0 +1,264 @@
+"""Ingest: takes frames from sources, makes them durable, acknowledges, and owns the life cycle.
+
+It alone says ExperimentStarted, ScanStarted, ScanCompleted and ExperimentEnded. What it has
+acknowledged is on disk; what it has not, the source still has.
+"""
+
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+
+import google_crc32c
+import structlog
+import zmq
+
+from lithoscope_messages import (
+    SYSTEM_JOURNAL,
+    Acknowledgement,
+    FrameHeader,
+    Message,
+    MessageError,
+    PayloadError,
+    Refusal,
+    ScanProgress,
+    ServiceStarted,
+    SourceMessage,
+    adapter_of,
+    decode,
+    encode,
+)
+from lithoscope_services.errors import JournalRefusedError, StopRequested
+from lithoscope_services.intake_experiment import ExperimentIntake, NotYet
+from lithoscope_services.journal_client import FeedReader, JournalClient
+from lithoscope_services.loop import Loop, endpoint
+from lithoscope_services.ranges import Ranges
+from lithoscope_services.settings.tree import Settings
+from lithoscope_services.sockets import FRAMES, bind
+from lithoscope_services.version import software_version
+from lithoscope_store import Store, StoreError, StoreFullError
+
+_SOURCES = adapter_of(SourceMessage)
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Session:
+    """One sender: whom to answer, and what of it has been dealt with."""
+
+    identity: bytes
+    handled: Ranges = field(default_factory=Ranges)
+    written: list[int] = field(default_factory=list)
+    is_owed: bool = False
+
+
+class IngestService:
+    """Takes what sources send.
+
+    Parameters
+    ----------
+    loop
+        Of this process.
+    store
+        Where frames go.
+    settings
+        Of the instance; they are written into ExperimentStarted.
+    """
+
+    def __init__(self, loop: Loop, store: Store, settings: Settings) -> None:
+        self._loop = loop
+        self._store = store
+        self._settings = settings
+        self._sessions: dict[str, _Session] = {}
+        self._experiments: dict[str, ExperimentIntake] = {}
+        self._is_full = False
+        self._router = loop.socket(zmq.ROUTER, FRAMES)
+        self._journal = JournalClient(
+            loop.context, endpoint(loop.runtime_dir, "journal"), "ingest", idle=loop.idle
+        )
+        self._feed = FeedReader(loop.context, endpoint(loop.runtime_dir, "feed"))
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        try:
+            self._announce()
+            self._resume()
+            address = self._settings.instance.frames_endpoint
+            bind(self._router, address or endpoint(self._loop.runtime_dir, "frames"))
+            self._loop.watch(self._router, self._serve)
+            self._loop.watch(self._feed.socket, self._follow)
+            self._loop.every(1.0, self._tick)
+            self._loop.run()
+        except StopRequested:
+            log.info("stopped_while_waiting")
+        finally:
+            for experiment in self._experiments.values():
+                experiment.close()
+            self._journal.close()
+            self._feed.close()
+
+    def _announce(self) -> None:
+        fact = ServiceStarted(
+            experiment=SYSTEM_JOURNAL,
+            key=f"ingest-{os.getpid()}-{time.time_ns()}",
+            time_ns=time.time_ns(),
+            producer="ingest",
+            service="ingest",
+            pid=os.getpid(),
+            software_version=software_version(),
+        )
+        self._journal.append([fact])
+
+    def _resume(self) -> None:
+        for head in self._journal.experiments():
+            if head.experiment != SYSTEM_JOURNAL and not head.sealed:
+                self._experiment(head.experiment)
+
+    def _experiment(self, name: str) -> ExperimentIntake:
+        if name not in self._experiments:
+            self._experiments[name] = ExperimentIntake(
+                name, self._store, self._settings, self._journal
+            )
+        return self._experiments[name]
+
+    def _serve(self) -> None:
+        """Take what comes within one group commit, make it durable, acknowledge it."""
+        end_s = time.monotonic() + self._settings.ingest.group_commit_ms / 1000
+        taken = 0
+        while time.monotonic() < end_s and taken < self._settings.ingest.buffer_bytes:
+            try:
+                parts = self._router.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            taken += sum(map(len, parts))
+            self._take(parts)
+        self._commit()
+        self._acknowledge()
+
+    def _take(self, parts: list[bytes]) -> None:
+        try:
+            if len(parts) not in (2, 3):
+                raise MessageError(f"{len(parts)} parts, 2 or 3 were expected")
+            message = decode(parts[1], _SOURCES)
+        except MessageError as error:
+            self._loop.pulse.rejected += 1
+            log.warning("message_rejected", error=str(error))
+            return
+        session = self._sessions.setdefault(message.session, _Session(parts[0]))
+        session.identity, session.is_owed = parts[0], True
+        try:
+            if isinstance(message, FrameHeader):
+                self._take_frame(message, parts, session)
+            else:
+                self._commit()
+                self._experiment(message.experiment).take(message)
+                session.handled.add(message.sequence)
+        except NotYet:
+            log.debug("not_yet", type=message.type)
+        except StoreFullError as error:
+            self._is_full = True
+            log.error("store_full", error=str(error))
+            self._experiment(message.experiment).complain(error)
+        except (MessageError, StoreError, JournalRefusedError) as error:
+            self._refuse(session, message.session, message.sequence, str(error))
+        self._loop.pulse.handled += 1
+
+    def _take_frame(self, header: FrameHeader, parts: list[bytes], session: _Session) -> None:
+        payload = parts[2] if len(parts) == 3 else b""
+        if google_crc32c.value(payload) != header.crc32c:
+            raise PayloadError(
+                f"crc32c: {header.kind} {header.index} of scan {header.scan} was damaged on its "
+                "way; send it again"
+            )
+        self._experiment(header.experiment).write(header, payload)
+        session.written.append(header.sequence)
+
+    def _refuse(self, session: _Session, name: str, sequence: int, reason: str) -> None:
+        self._loop.pulse.rejected += 1
+        log.warning("message_refused", sequence=sequence, reason=reason)
+        session.handled.add(sequence)
+        self._send(session, Refusal(session=name, sequence=sequence, reason=reason[:1000]))
+
+    def _commit(self) -> None:
+        """Make all frames durable, then tell the journal; only then count them as handled."""
+        try:
+            for experiment in self._experiments.values():
+                experiment.commit()
+        except StoreFullError as error:
+            self._is_full = True
+            log.error("store_full", error=str(error))
+            for session in self._sessions.values():
+                session.written.clear()
+            for experiment in self._experiments.values():
+                experiment.complain(error)
+            return
+        for session in self._sessions.values():
+            for sequence in session.written:
+                session.handled.add(sequence)
+            session.written.clear()
+
+    def _acknowledge(self) -> None:
+        credit = self._credit_bytes()
+        for name, session in self._sessions.items():
+            if session.is_owed:
+                session.is_owed = False
+                self._send(
+                    session,
+                    Acknowledgement(
+                        session=name,
+                        contiguous=session.handled.contiguous,
+                        ranges=session.handled.later(1000),
+                        credit_bytes=credit,
+                    ),
+                )
+
+    def _send(self, session: _Session, message: Message) -> None:
+        try:
+            self._router.send_multipart([session.identity, encode(message)])
+        except zmq.ZMQError as error:
+            # The source is gone; when it comes back it asks by sending again.
+            log.info("source_gone", error=str(error))
+
+    def _credit_bytes(self) -> int:
+        return 0 if self._is_full else self._settings.ingest.buffer_bytes
+
+    def _follow(self) -> None:
+        while (message := self._feed.receive()) is not None:
+            if message.experiment in self._experiments:
+                self._experiments[message.experiment].follow()
+
+    def _tick(self) -> None:
+        usage = shutil.disk_usage(self._store.root)
+        was_full = self._is_full
+        self._is_full = usage.free < self._settings.ingest.min_free_fraction * usage.total
+        if self._is_full:
+            self._loop.pulse.doing = f"disk nearly full: {usage.free // 2**20} MiB left, no credit"
+            log.warning("disk_nearly_full", free_bytes=usage.free, path=str(self._store.root))
+        elif was_full:
+            for session in self._sessions.values():
+                session.is_owed = True
+            self._acknowledge()
+        for experiment in list(self._experiments.values()):
+            experiment.tick()
+            self._report(experiment)
+            if experiment.is_over:
+                experiment.close()
+                del self._experiments[experiment.name]
+
+    def _report(self, experiment: ExperimentIntake) -> None:
+        scan = experiment.running
+        if scan is None:
+            if not self._is_full:
+                self._loop.pulse.doing = ""
+            return
+        self._loop.pulse.doing = f"{experiment.name} scan {scan.scan}: {scan.n_stored} frames"
+        progress = ScanProgress(
+            experiment=experiment.name,
+            scan=scan.scan,
+            time_ns=time.time_ns(),
+            stored=scan.n_stored,
+            expected=scan.n_expected,
+            credit_bytes=self._credit_bytes(),
+            dropped=scan.refused,
+        )
+        self._loop.publish(encode(progress))

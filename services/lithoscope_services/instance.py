@@ -1,0 +1,251 @@
+"""A running instance: its folder of sockets, its supervisor, and the file that says it runs."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+import zmq
+
+from lithoscope_services.errors import InstanceError
+from lithoscope_services.journal_client import JournalClient
+from lithoscope_services.loop import endpoint
+from lithoscope_services.process import STAGES
+from lithoscope_services.settings.tree import Settings
+from lithoscope_services.supervisor import ChildPlan, SupervisorPlan
+from lithoscope_services.version import software_version
+from lithoscope_store import (
+    InstanceFile,
+    Store,
+    find_instance,
+    remove_instance,
+    runtime_directory,
+    write_instance,
+)
+
+MAX_SUPERVISORS = 20
+STOP_MARGIN_S = 0.8
+log = structlog.get_logger()
+
+
+class Instance:
+    """All services of one store, under a supervisor that is itself watched.
+
+    Parameters
+    ----------
+    store
+        Where everything goes.
+    settings
+        Resolved.
+    source
+        What plays the beamline, as a JSON file; None waits for a real one.
+    has_dashboard
+        Whether the page is served.
+    log_path
+        Where the services write what they have to say.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        source_json: str | None = None,
+        has_dashboard: bool = True,
+        log_path: Path | None = None,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.id = uuid.uuid4().hex[:8]
+        self.runtime_dir = runtime_directory(self.id)
+        self._source_json = source_json
+        self._has_dashboard = has_dashboard
+        self.log_path = log_path
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lifeline = -1
+        self._starts = 0
+
+    def __enter__(self) -> "Instance":
+        running = find_instance(self.store)
+        if running is not None:
+            raise InstanceError(
+                f"{self.store.root} already has a running instance (pid {running.pid}); "
+                "stop it first, or choose another --store"
+            )
+        if self._has_dashboard:
+            _check_port(self.settings.dashboard.host, self.settings.dashboard.port)
+        self._write_plan()
+        self._start()
+        write_instance(self.store, self._describe())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        remove_instance(self.store, self.id)
+        for path in self.runtime_dir.iterdir():
+            path.unlink()
+        self.runtime_dir.rmdir()
+
+    def look(self) -> None:
+        """Start the supervisor again if it has gone.
+
+        Raises
+        ------
+        InstanceError
+            If it goes again and again.
+        """
+        if self._process is None or self._process.poll() is None:
+            return
+        log.warning("supervisor_ended", code=self._process.returncode)
+        os.close(self._lifeline)
+        if self._starts >= MAX_SUPERVISORS:
+            raise InstanceError(
+                f"the supervisor ended {self._starts} times; its log is {self.log_path}"
+            )
+        self._start()
+
+    def stop(self) -> None:
+        """End all services in order; what does not end in time is killed."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(self.settings.instance.drain_timeout_s + STOP_MARGIN_S)
+        except subprocess.TimeoutExpired:
+            log.error("supervisor_killed", pid=self._process.pid)
+            self._process.kill()
+            self._process.wait()
+        os.close(self._lifeline)
+        self._process = None
+
+    def announce(self, dashboard_url: str) -> None:
+        """Let other commands know where the page is."""
+        write_instance(self.store, self._describe(dashboard_url))
+
+    def journal(self, context: zmq.Context[zmq.Socket[bytes]], **options: object) -> JournalClient:
+        """Make a client of the journal, as the command line."""
+        address = endpoint(self.runtime_dir, "journal")
+        return JournalClient(context, address, "command_line", **options)  # type: ignore[arg-type] # passed on
+
+    def _describe(self, dashboard_url: str | None = None) -> InstanceFile:
+        return InstanceFile(
+            id=self.id,
+            pid=os.getpid(),
+            version=software_version(),
+            runtime_dir=str(self.runtime_dir),
+            endpoints={
+                name: endpoint(self.runtime_dir, name) for name in ("journal", "feed", "frames")
+            },
+            dashboard_url=dashboard_url,
+        )
+
+    def _write_plan(self) -> None:
+        settings_path = self.runtime_dir / "settings.json"
+        settings_path.write_text(self.settings.model_dump_json())
+        common = (
+            "--store",
+            str(self.store.root),
+            "--runtime-dir",
+            str(self.runtime_dir),
+        )
+        run = (sys.executable, "-m", "lithoscope_services.process")
+        with_settings = (*common, "--settings", str(settings_path))
+        children = [
+            ChildPlan(name=name, command=(*run, name, *with_settings))
+            for name in ("journal", "ingest", *STAGES)
+        ]
+        if self._has_dashboard:
+            page = self.settings.dashboard
+            children.append(
+                ChildPlan(
+                    name="dashboard",
+                    command=(
+                        sys.executable,
+                        "-m",
+                        "lithoscope_dashboard",
+                        *common,
+                        "--host",
+                        page.host,
+                        "--port",
+                        str(page.port),
+                        "--experiment",
+                        self.settings.experiment.name,
+                    ),
+                )
+            )
+        if self._source_json is not None:
+            source_path = self.runtime_dir / "source.json"
+            source_path.write_text(self._source_json)
+            command = (*run, "beamline", *with_settings, "--source", str(source_path))
+            children.append(ChildPlan(name="beamline", command=command, ends=True))
+        SupervisorPlan(
+            runtime_dir=self.runtime_dir,
+            drain_timeout_s=self.settings.instance.drain_timeout_s,
+            children=tuple(children),
+        ).save(self.runtime_dir / "plan.json")
+
+    def _start(self) -> None:
+        read_fd, self._lifeline = os.pipe()
+        log_file = None if self.log_path is None else self.log_path.open("ab")
+        command = [
+            sys.executable,
+            "-m",
+            "lithoscope_services.supervisor",
+            str(self.runtime_dir / "plan.json"),
+            "--lifeline-fd",
+            str(read_fd),
+        ]
+        self._process = subprocess.Popen(
+            command,
+            pass_fds=(read_fd,),
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            start_new_session=True,
+        )
+        os.close(read_fd)
+        if log_file is not None:
+            log_file.close()
+        self._starts += 1
+
+
+def wait_for_file(path: Path, timeout_s: float, *, look: Callable[[], None]) -> bool:
+    """Wait until a file is there; ``look`` is called meanwhile."""
+    deadline_s = time.monotonic() + timeout_s
+    while not path.exists():
+        if time.monotonic() > deadline_s:
+            return False
+        look()
+        time.sleep(0.05)
+    return True
+
+
+def _check_port(host: str, port: int) -> None:
+    if not is_free(host, port):
+        raise InstanceError(
+            f"port {port} on {host} is taken; end what listens there, or give another with "
+            "[dashboard] port in the settings (0 takes any that is free)"
+        )
+
+
+def is_free(host: str, port: int) -> bool:
+    """Tell whether a port can be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,381 @@
+"""One experiment as it comes in: its life cycle from the first message to the last decision."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, Literal
+
+import structlog
+
+from lithoscope_messages import (
+    Abandoned,
+    BlueskyDocument,
+    ElectrochemistryAppended,
+    ElectrochemistrySamples,
+    ExperimentBegin,
+    ExperimentEnd,
+    ExperimentEnded,
+    ExperimentStarted,
+    FrameHeader,
+    FramesStored,
+    JournalMessage,
+    MessageError,
+    ScanBegin,
+    ScanCompleted,
+    ScanEnd,
+    ScanStarted,
+    SourceMessage,
+    StageFailed,
+    VerdictLate,
+    VerdictMissed,
+)
+from lithoscope_services.history import History, ScanHistory
+from lithoscope_services.intake import ScanIntake
+from lithoscope_services.journal_client import JournalClient
+from lithoscope_services.settings.tree import Settings
+from lithoscope_store import (
+    FORMAT_VERSION,
+    ElectrochemistryWriter,
+    Store,
+    experiment_lock,
+    read_electrochemistry,
+)
+
+log = structlog.get_logger()
+
+
+class NotYet(Exception):  # noqa: N818 - no error: the sender asks again
+    """What was asked for has not come about; nothing is acknowledged and nothing refused."""
+
+
+class ExperimentIntake:
+    """The intake of one experiment; holds its lock while it lives.
+
+    Parameters
+    ----------
+    name
+        Of the experiment.
+    store
+        Where it goes.
+    settings
+        Of the instance.
+    journal
+        To append to.
+    """
+
+    def __init__(
+        self, name: str, store: Store, settings: Settings, journal: JournalClient
+    ) -> None:
+        self.name = name
+        self._paths = store.experiment(name)
+        self._settings = settings
+        self._journal = journal
+        self._history = History(name)
+        self._announced: list[FramesStored] = []
+        self.running: ScanIntake | None = None
+        self._heard_s = time.monotonic()
+        self._run_scans: dict[str, int] = {}
+        self._seen_documents: set[str] | None = None
+        self.follow()
+        self._lock = ExitStack()
+        if self._history.started is not None and self._history.ended is None:
+            self._prepare()
+            for scan in self._history.in_order():
+                if scan.started is not None and scan.completed is None:
+                    self._open(scan.started)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end stands in the journal."""
+        return self._history.ended is not None
+
+    def close(self) -> None:
+        """Close all files and give up the lock."""
+        if self.running is not None:
+            self.running.close()
+            self.running = None
+        self._lock.close()
+
+    def follow(self) -> None:
+        """Read what the journal has that is not known here."""
+        while True:
+            page = self._journal.read_since(self.name, self._history.number)
+            for entry in page.entries:
+                if isinstance(entry.message, FramesStored):
+                    self._announced.append(entry.message)
+            self._history.extend(page.entries)
+            if self._history.number >= page.head or not page.entries:
+                return
+
+    def take(self, message: SourceMessage) -> None:
+        """Take a message that is no frame.
+
+        Raises
+        ------
+        MessageError
+            If it makes no sense now; the text says why.
+        NotYet
+            If it can only be answered later.
+        """
+        self._heard_s = time.monotonic()
+        if self.is_over:
+            raise MessageError(
+                f"experiment: {self.name} has ended; give the new one another name (--as NAME)"
+            )
+        if not isinstance(message, ExperimentBegin) and self._history.started is None:
+            raise MessageError(f"experiment: {self.name} has not begun; send ExperimentBegin")
+        match message:
+            case ExperimentBegin():
+                self._begin(message)
+            case ExperimentEnd():
+                self._end()
+            case ScanBegin():
+                self._begin_scan(message)
+            case ScanEnd():
+                self._complete(message.scan, "scan_end")
+            case ElectrochemistrySamples():
+                self._append_samples(message)
+            case BlueskyDocument():
+                self._keep_document(message)
+            case VerdictMissed():
+                self._verdict_missed(message)
+            case Abandoned() | FrameHeader():
+                pass
+
+    def write(self, header: FrameHeader, payload: bytes) -> None:
+        """Write a frame of the running scan; a double of any scan is no news.
+
+        Raises
+        ------
+        MessageError
+            If it belongs to no running scan or does not fit it.
+        """
+        self._heard_s = time.monotonic()
+        known = self._history.scans.get(header.scan)
+        if known is not None and known.completed is not None:
+            # A source that was restarted sends a finished scan again: it is on disk.
+            return
+        if self.running is None or self.running.scan != header.scan:
+            raise MessageError(
+                f"scan: {header.kind} {header.index} is of scan {header.scan}, which is not "
+                "running; send ScanBegin first"
+            )
+        try:
+            self.running.write(header, payload)
+        except MessageError:
+            self.running.refused += 1
+            raise
+
+    def commit(self) -> None:
+        """Make frames durable and announce full blocks."""
+        if self.running is not None and self.running.commit():
+            self._announce_blocks(close=False)
+
+    def complain(self, error: Exception) -> None:
+        """Let the journal know that frames cannot be stored."""
+        if self.running is None:
+            return
+        scan = self.running.scan
+        self._append(
+            [
+                StageFailed(
+                    **self._common(f"{scan}:store_full"),
+                    scan=scan,
+                    stage="ingest",
+                    attempts=1,
+                    error=str(error)[:2000],
+                )
+            ]
+        )
+
+    def tick(self) -> None:
+        """Close a scan that has fallen silent."""
+        silent_s = time.monotonic() - self._heard_s
+        if self.running is not None and silent_s > self._settings.ingest.scan_timeout_s:
+            self._complete(self.running.scan, "timeout")
+
+    def _begin(self, message: ExperimentBegin) -> None:
+        if self._history.started is not None:
+            return
+        self._prepare()
+        self._append(
+            [
+                ExperimentStarted(
+                    **self._common(self.name),
+                    description=message.description,
+                    settings=self._settings.model_dump(mode="json"),
+                    format_version=FORMAT_VERSION,
+                )
+            ]
+        )
+
+    def _prepare(self) -> None:
+        self._paths.create()
+        self._lock.enter_context(experiment_lock(self._paths))
+
+    def _end(self) -> None:
+        undecided = [scan.scan for scan in self._history.in_order() if not _is_settled(scan)]
+        if undecided or self.running is not None:
+            raise NotYet
+        self._append(
+            [ExperimentEnded(**self._common(self.name), n_scans=len(self._history.scans))]
+        )
+
+    def _begin_scan(self, message: ScanBegin) -> None:
+        known = self._history.scans.get(message.scan)
+        if known is not None and known.completed is not None:
+            return
+        if self.running is not None and self.running.scan == message.scan:
+            return
+        if self.running is not None:
+            self._complete(self.running.scan, "timeout")
+        parts = message.model_dump(
+            exclude={"type", "version", "session", "sequence", "time_ns", "experiment"}
+        )
+        started = ScanStarted(**self._common(str(message.scan)), **parts)
+        self._append([started])
+        self._open(started)
+
+    def _open(self, started: ScanStarted) -> None:
+        description = self._history.started
+        edge_on_deg = 90.0 if description is None else description.description.edge_on_deg
+        self.running = ScanIntake(self._paths, started, edge_on_deg)
+        for fact in self._announced:
+            if fact.scan == started.scan:
+                self.running.announced(fact)
+        self._announce_blocks(close=False)
+
+    def _announce_blocks(self, *, close: bool) -> None:
+        if self.running is None:
+            return
+        facts = [
+            FramesStored(
+                **self._common(f"{self.running.scan}/{tile}/{kind}/{set_}/{first}"),
+                scan=self.running.scan,
+                tile=tile,
+                kind=kind,
+                set=set_,
+                first=first,
+                count=count,
+            )
+            for (tile, kind, set_), first, count in self.running.blocks(close=close)
+        ]
+        if facts:
+            self._append(facts)
+
+    def _complete(
+        self, scan: int, reason: Literal["scan_end", "run_stop", "timeout"]
+    ) -> None:
+        if self.running is None or self.running.scan != scan:
+            return
+        self.running.commit()
+        self._announce_blocks(close=True)
+        fact = ScanCompleted(
+            **self._common(str(scan)),
+            scan=scan,
+            reason=reason,
+            account=self.running.account(),
+            frames_sha256=self.running.frames_sha256(),
+        )
+        self._append([fact])
+        log.info(
+            "scan_completed",
+            experiment=self.name,
+            scan=scan,
+            reason=reason,
+            stored=self.running.n_stored,
+            missing=fact.account.missing,
+            refused=self.running.refused,
+        )
+        self.running.close()
+        self.running = None
+
+    def _append_samples(self, message: ElectrochemistrySamples) -> None:
+        ElectrochemistryWriter(self._paths).append(
+            message.first, message.time_s, message.potential_V, message.current_mA
+        )
+        # Read back, for samples sent twice must be announced just as they were the first time.
+        stored = read_electrochemistry(self._paths)
+        last = message.first + len(message.time_s) - 1
+        self._append(
+            [
+                ElectrochemistryAppended(
+                    **self._common(str(message.first)),
+                    first=message.first,
+                    count=len(message.time_s),
+                    time_s=message.time_s[-1],
+                    charge_mAh=float(stored.charge_mAh[last]),
+                )
+            ]
+        )
+
+    def _keep_document(self, message: BlueskyDocument) -> None:
+        try:
+            document = json.loads(message.document_json)
+            uid = str(document["uid"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise MessageError(f"document_json: no document with a uid: {error}") from error
+        if self._is_new_document(f"{message.name}:{uid}"):
+            line = json.dumps({"name": message.name, "doc": document}) + "\n"
+            fd = os.open(self._paths.documents, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(fd, line.encode())
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        if message.name == "start" and "lithoscope_scan" in document:
+            self._run_scans[uid] = int(document["lithoscope_scan"])
+        elif message.name == "stop" and document.get("exit_status") == "success":
+            # The second witness: a source that forgot to end its scan has ended its run.
+            scan = self._run_scans.pop(str(document.get("run_start")), None)
+            if scan is not None:
+                self._complete(scan, "run_stop")
+
+    def _is_new_document(self, key: str) -> bool:
+        if self._seen_documents is None:
+            self._seen_documents = set()
+            if self._paths.documents.exists():
+                for line in self._paths.documents.read_text().splitlines():
+                    self._seen_documents.add(_document_key(line))
+        is_new = key not in self._seen_documents
+        self._seen_documents.add(key)
+        return is_new
+
+    def _verdict_missed(self, message: VerdictMissed) -> None:
+        self._append(
+            [
+                VerdictLate(
+                    **self._common(str(message.scan)),
+                    scan=message.scan,
+                    waited_s=message.waited_s,
+                    plan_did=message.plan_did,
+                )
+            ]
+        )
+
+    def _common(self, key: str) -> dict[str, Any]:
+        return {
+            "experiment": self.name,
+            "key": key,
+            "time_ns": time.time_ns(),
+            "producer": "ingest",
+        }
+
+    def _append(self, messages: Sequence[JournalMessage]) -> None:
+        self._journal.append(messages)
+        self.follow()
+
+
+def _is_settled(scan: ScanHistory) -> bool:
+    return scan.completed is not None and scan.decided is not None
+
+
+def _document_key(line: str) -> str:
+    try:
+        parts = json.loads(line)
+        return f"{parts['name']}:{parts['doc']['uid']}"
+    except (ValueError, KeyError, TypeError):
+        # A line torn by a power cut; its document is sent again and gets a line of its own.
+        return ""

@@ -1,0 +1,204 @@
+"""The journal service: appends facts, numbers and chains them, answers readers, feeds followers.
+
+It alone opens a live journal file. An append is acknowledged after the commit and only then
+published. When an experiment has ended its file is sealed and a manifest is written beside it.
+"""
+
+import threading
+
+import structlog
+import zmq
+
+from lithoscope_messages import (
+    MAY_APPEND,
+    AppendDone,
+    AppendRefused,
+    AppendRequested,
+    Entries,
+    ExperimentEnded,
+    ExperimentHead,
+    Experiments,
+    FeedEntry,
+    FeedHead,
+    JournalRequest,
+    ListExperiments,
+    Message,
+    MessageError,
+    ReadSince,
+    adapter_of,
+    decode,
+    encode,
+)
+from lithoscope_services.errors import JournalRefusedError
+from lithoscope_services.loop import Loop, endpoint
+from lithoscope_services.sockets import FEED, JOURNAL, bind
+from lithoscope_store import JournalDatabase, Store, StoreError, write_manifest
+
+_REQUESTS = adapter_of(JournalRequest)
+FEED_HEAD_S = 1.0
+log = structlog.get_logger()
+
+
+class JournalService:
+    """Serves the journals of one store.
+
+    Parameters
+    ----------
+    loop
+        Of this process.
+    store
+        Whose journals are served.
+    """
+
+    def __init__(self, loop: Loop, store: Store) -> None:
+        self._loop = loop
+        self._store = store
+        self._open: dict[str, JournalDatabase] = {}
+        self._sealing: dict[str, threading.Thread] = {}
+        self._router = loop.socket(zmq.ROUTER, JOURNAL)
+        self._feed = loop.socket(zmq.PUB, FEED)
+        bind(self._router, endpoint(loop.runtime_dir, "journal"))
+        bind(self._feed, endpoint(loop.runtime_dir, "feed"))
+        for name in store.experiments():
+            if not store.experiment(name).manifest.exists():
+                self._resume(name)
+        loop.watch(self._router, self._serve)
+        loop.every(FEED_HEAD_S, self._say_heads)
+
+    def close(self) -> None:
+        """Close all files."""
+        for thread in self._sealing.values():
+            thread.join(timeout=2.0)
+        for database in self._open.values():
+            database.close()
+
+    def _resume(self, name: str) -> None:
+        try:
+            database = self._database(name)
+        except StoreError as error:
+            log.error("journal_unreadable", experiment=name, error=str(error))
+            return
+        if database.is_sealed or self._has_ended(database):
+            self._seal(name)
+
+    @staticmethod
+    def _has_ended(database: JournalDatabase) -> bool:
+        entries = database.read_since(max(0, database.head - 1), 1).entries
+        return bool(entries) and isinstance(entries[-1].message, ExperimentEnded)
+
+    def _serve(self) -> None:
+        # All that waits is served at once; the poller is asked again after it.
+        while not self._loop.is_stopping:
+            try:
+                parts = self._router.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._answer(parts)
+
+    def _answer(self, parts: list[bytes]) -> None:
+        try:
+            if len(parts) != 2:
+                raise MessageError(f"{len(parts)} parts, 2 were expected")
+            request = decode(parts[1], _REQUESTS)
+        except MessageError as error:
+            self._loop.pulse.rejected += 1
+            log.warning("message_rejected", error=str(error))
+            return
+        self._loop.pulse.handled += 1
+        reply: Message
+        match request:
+            case AppendRequested():
+                reply = self._append(request)
+            case ReadSince():
+                reply = self._read(request)
+            case ListExperiments():
+                reply = self._list(request)
+        try:
+            self._router.send_multipart([parts[0], encode(reply)])
+        except zmq.ZMQError as error:
+            log.info("peer_gone", error=str(error))
+
+    def _append(self, request: AppendRequested) -> AppendDone | AppendRefused:
+        try:
+            name = self._check(request)
+            appended = self._database(name, create=True).append(request.messages)
+        except (JournalRefusedError, StoreError) as error:
+            self._loop.pulse.rejected += 1
+            log.warning("append_refused", role=request.role, error=str(error))
+            return AppendRefused(request=request.request, reason=str(error))
+        for entry in appended.new:
+            self._publish(name, FeedEntry(experiment=name, entry=entry))
+        if any(isinstance(message, ExperimentEnded) for message in request.messages):
+            self._seal(name)
+        return AppendDone(
+            request=request.request, numbers=tuple(entry.number for entry in appended.entries)
+        )
+
+    def _check(self, request: AppendRequested) -> str:
+        names = {message.experiment for message in request.messages}
+        if len(names) != 1:
+            raise JournalRefusedError(
+                f"one append is about one experiment, this one about {sorted(names)}"
+            )
+        forbidden = {message.type for message in request.messages} - MAY_APPEND[request.role]
+        if forbidden:
+            raise JournalRefusedError(f"role {request.role} may not append {sorted(forbidden)}")
+        return names.pop()
+
+    def _read(self, request: ReadSince) -> Entries:
+        try:
+            database = self._database(request.experiment)
+        except StoreError as error:
+            log.info("read_of_unknown_experiment", error=str(error))
+            return Entries(
+                request=request.request, experiment=request.experiment, head=0, entries=()
+            )
+        head, entries = database.read_since(request.after, request.limit)
+        return Entries(
+            request=request.request,
+            experiment=request.experiment,
+            head=head,
+            entries=tuple(entries),
+        )
+
+    def _list(self, request: ListExperiments) -> Experiments:
+        heads = []
+        for name in self._store.experiments():
+            try:
+                database = self._database(name)
+            except StoreError as error:
+                log.warning("journal_unreadable", experiment=name, error=str(error))
+                continue
+            heads.append(
+                ExperimentHead(experiment=name, head=database.head, sealed=database.is_sealed)
+            )
+        return Experiments(request=request.request, experiments=tuple(heads))
+
+    def _database(self, name: str, *, create: bool = False) -> JournalDatabase:
+        database = self._open.get(name)
+        if database is None:
+            path = self._store.journal(name)
+            if not create and not path.exists():
+                raise StoreError(f"{path} is not there; no fact of {name!r} was ever written")
+            database = JournalDatabase(path, name)
+            self._open[name] = database
+        return database
+
+    def _seal(self, name: str) -> None:
+        """Close an ended experiment for good; its checksums are summed up beside the loop."""
+        database = self._database(name)
+        database.seal()
+        log.info("experiment_sealed", experiment=name, head=database.head)
+        # A manifest cut short by a stop is simply not there; the next start makes it.
+        thread = threading.Thread(
+            target=write_manifest, args=(self._store.experiment(name),), daemon=True
+        )
+        thread.start()
+        self._sealing[name] = thread
+
+    def _say_heads(self) -> None:
+        for name, database in self._open.items():
+            self._publish(name, FeedHead(experiment=name, head=database.head))
+
+    def _publish(self, name: str, message: Message) -> None:
+        self._feed.send_multipart([name.encode() + b"\0", encode(message)])

@@ -1,0 +1,65 @@
+"""The entry of every service: ``python -m lithoscope_services.process NAME …``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from lithoscope_services.errors import ServiceError
+from lithoscope_services.logs import configure_logs
+from lithoscope_services.loop import Loop
+from lithoscope_services.settings.tree import Settings
+from lithoscope_store import Store, StoreError
+
+STAGES = ("reconstruct", "register", "segment", "measure", "decide")
+SERVICES = ("journal", "ingest", *STAGES, "beamline")
+
+
+def main() -> None:
+    """Run one service until it is told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=SERVICES)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--runtime-dir", type=Path, required=True)
+    parser.add_argument("--settings", type=Path, required=True, help="resolved, as JSON")
+    parser.add_argument("--source", type=Path, help="what the beamline does, as JSON")
+    parser.add_argument("--lifeline-fd", type=int)
+    arguments = parser.parse_args()
+    configure_logs(arguments.name)
+    try:
+        _run(arguments)
+    except (ServiceError, StoreError) as error:
+        sys.stderr.write(f"lithoscope: error: {arguments.name}: {error}\n")
+        sys.exit(1)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    store = Store(arguments.store)
+    # JSON knows no tuples and no paths: the strict tree is read from the text itself.
+    settings = Settings.model_validate_json(arguments.settings.read_text())
+    with Loop(arguments.name, arguments.runtime_dir, arguments.lifeline_fd) as loop:
+        if arguments.name == "journal":
+            from lithoscope_services.journal import JournalService
+
+            service = JournalService(loop, store)
+            try:
+                loop.run()
+            finally:
+                service.close()
+        elif arguments.name == "ingest":
+            from lithoscope_services.ingest import IngestService
+
+            IngestService(loop, store, settings).run()
+        elif arguments.name == "beamline":
+            from lithoscope_services.beamline.source import run_source
+
+            run_source(loop, json.loads(arguments.source.read_text()), settings)
+        else:
+            from lithoscope_services.runner import Runner
+            from lithoscope_services.stages import stage_named
+
+            Runner(loop, stage_named(arguments.name), store.root).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Settings of an experiment: one TOML file, one frozen tree of typed values."""
+
+from lithoscope_services.settings.errors import SettingsError
+from lithoscope_services.settings.load import (
+    CONFIG_VARIABLE,
+    find_settings_file,
+    load_settings,
+    parse_settings,
+    replace_values,
+)
+from lithoscope_services.settings.render import render_settings
+from lithoscope_services.settings.tree import (
+    DashboardSettings,
+    ExperimentSettings,
+    IngestSettings,
+    InstanceSettings,
+    MeasureSettings,
+    PlanSettings,
+    ReconstructSettings,
+    RegisterSettings,
+    RuleSettings,
+    ScanSettings,
+    SegmentSettings,
+    Settings,
+)
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "DashboardSettings",
+    "ExperimentSettings",
+    "IngestSettings",
+    "InstanceSettings",
+    "MeasureSettings",
+    "PlanSettings",
+    "ReconstructSettings",
+    "RegisterSettings",
+    "RuleSettings",
+    "ScanSettings",
+    "SegmentSettings",
+    "Settings",
+    "SettingsError",
+    "find_settings_file",
+    "load_settings",
+    "parse_settings",
+    "render_settings",
+    "replace_values",
+]

@@ -1,0 +1,62 @@
+"""Write settings as a TOML file that explains itself."""
+
+import textwrap
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel
+
+from lithoscope_services.settings.tree import Settings, Table
+
+
+def render_settings(settings: Settings, *, with_comments: bool = True) -> str:
+    """Write resolved settings as TOML.
+
+    Parameters
+    ----------
+    settings
+        What to write.
+    with_comments
+        Whether the meaning of each key stands above it.
+
+    Returns
+    -------
+    str
+        TOML that reads back to equal settings. A key that is left out stands as a comment.
+    """
+    parts: list[str] = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        key = field.alias or name
+        if isinstance(value, Table):
+            parts.append(_render_table(f"[{key}]", value, with_comments=with_comments))
+        elif value:
+            parts += [
+                _render_table(f"[[{key}]]", item, with_comments=with_comments) for item in value
+            ]
+        else:
+            # A key of the root must stand before the first table.
+            parts.insert(0, f"{key} = []")
+    return "\n\n".join(parts) + "\n"
+
+
+def _render_table(header: str, table: BaseModel, *, with_comments: bool) -> str:
+    lines = []
+    if with_comments and table.__doc__:
+        lines += _comment(table.__doc__)
+    lines.append(header)
+    for name, field in type(table).model_fields.items():
+        if with_comments and field.description:
+            lines += _comment(field.description)
+        value = getattr(table, name)
+        lines.append(f"# {name} =" if value is None else f"{name} = {_literal(value)}")
+    return "\n".join(lines)
+
+
+def _literal(value: Any) -> str:  # a value of any key
+    plain = value if isinstance(value, bool | int | float | str) else str(value)
+    return tomli_w.dumps({"value": plain}).removeprefix("value = ").strip()
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, width=95)]

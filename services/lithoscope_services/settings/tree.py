@@ -1,0 +1,341 @@
+"""All settings of an experiment: one frozen tree, a unit in every name, a reason at every default.
+
+The tables of the file are the fields of :class:`Settings`, in this order.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lithoscope_messages import ActionName, ExperimentName, Mode, Severity
+
+MEBIBYTE = 2**20
+
+
+class Table(BaseModel):
+    """A table of the settings file: frozen, no unknown key, no silent change of type."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        serialize_by_alias=True,
+    )
+
+
+class ExperimentSettings(Table):
+    """What is being measured: one cell from its first scan to its last."""
+
+    name: Annotated[
+        ExperimentName, Field(description="Folder of the experiment in the store; letters first")
+    ] = "experiment"
+    sample: Annotated[
+        str, Field(max_length=200, description="Name of the cell, for people; may be empty")
+    ] = ""
+    active_area_cm2: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="Electrode area of the whole cell, cm²; left out, charge is not compared "
+            "with the lithium that was seen",
+        ),
+    ] = None
+    first_current_sign: Annotated[
+        Literal[-1, 1],
+        Field(description="Sign of the current in the first half-cycle; fixes the plating side"),
+    ] = 1
+    edge_on_deg: Annotated[
+        float,
+        Field(
+            ge=-360,
+            le=360,
+            description="Stage angle at which the beam runs along the electrode planes, degrees",
+        ),
+    ] = 90.0
+    n_scans: Annotated[
+        int | None, Field(ge=1, le=10_000, description="Scans planned; left out, until it ends")
+    ] = None
+
+
+class ScanSettings(Table):
+    """How a scan is taken, where the source of the frames does not say so itself."""
+
+    voxel_size_um: Annotated[
+        float | None,
+        Field(
+            gt=0, le=1000, description="Detector pixel in the sample, µm; left out, the source's"
+        ),
+    ] = None
+    energy_keV: Annotated[  # noqa: N815 - the unit is keV
+        float | None,
+        Field(gt=0, le=1000, description="Photon energy, keV; left out, the source's"),
+    ] = None
+    rotation_axis: Annotated[
+        Literal["auto"] | float,
+        Field(description='Detector column of the rotation axis, or "auto" to find it'),
+    ] = "auto"
+
+
+class IngestSettings(Table):
+    """How frames are taken in and made safe."""
+
+    buffer_bytes: Annotated[
+        int,
+        Field(
+            ge=MEBIBYTE,
+            description="Bytes a source may have under way; 256 MiB are 24 frames of 2560 × 2160",
+        ),
+    ] = 256 * MEBIBYTE
+    scan_timeout_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Silence after which an unfinished scan is closed, s; longer than a "
+            "change of tile takes",
+        ),
+    ] = 300.0
+    min_free_fraction: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Free part of the disk below which no frame is taken: the journal must "
+            "always find room",
+        ),
+    ] = 0.05
+    group_commit_ms: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1000,
+            description="Longest wait of a frame for others to share one flush to disk, ms",
+        ),
+    ] = 50.0
+
+
+class ReconstructSettings(Table):
+    """How projections become slices."""
+
+    backend: Annotated[
+        Literal["auto", "fourier"],
+        Field(description="Method; auto takes the fastest that this machine has"),
+    ] = "auto"
+    padding: Annotated[
+        Literal["edge", "cosine", "zero"],
+        Field(description="How projections go on outside the view; edge for a wide sample"),
+    ] = "edge"
+    slab_rows: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1024,
+            description="Detector rows worked on at a time: bounds memory, sets the shard height",
+        ),
+    ] = 32
+
+
+class RegisterSettings(Table):
+    """How scans are laid over each other."""
+
+    max_shift_px: Annotated[
+        float, Field(gt=0, description="Largest drift looked for, voxels; a few are usual")
+    ] = 12.0
+    residual_limit_px: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Residual above which a scan counts as unregistered, voxels: beyond one "
+            "voxel growth can no longer be told from motion",
+        ),
+    ] = 1.0
+
+
+class SegmentSettings(Table):
+    """How materials are told apart."""
+
+    method: Annotated[
+        Literal["layers"], Field(description="layers: thresholds and the known order of layers")
+    ] = "layers"
+    polarity: Annotated[
+        Literal["denser_is_brighter"],
+        Field(description="Grey scale of the volumes; a mismatch is refused"),
+    ] = "denser_is_brighter"
+
+
+class MeasureSettings(Table):
+    """How numbers are taken from labels."""
+
+    dendrite_window_um: Annotated[
+        float,
+        Field(gt=0, description="Window in which the uniformly plated height is sought, µm"),
+    ] = 50.0
+
+
+class RuleSettings(Table):
+    """When something should happen: one rule; it fires once, and again only after its reset."""
+
+    id: Annotated[
+        str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="Name of the rule")
+    ] = "remaining_gap"
+    metric: Annotated[
+        str, Field(pattern=r"^[a-z][A-Za-z0-9_]{0,63}$", description="Metric that it watches")
+    ] = "remaining_gap_um"
+    comparison: Annotated[
+        Literal["below", "above"], Field(description="Side of set_value on which it fires")
+    ] = "below"
+    set_value: Annotated[
+        float, Field(description="Value at which it fires, in the unit of the metric")
+    ] = 120.0
+    reset_value: Annotated[
+        float,
+        Field(description="Value beyond which it may fire again; apart from set_value by noise"),
+    ] = 160.0
+    k: Annotated[int, Field(ge=1, le=100, description="Scans of the last n that must agree")] = 1
+    n: Annotated[int, Field(ge=1, le=100, description="Scans that are looked back at")] = 1
+    bound: Annotated[
+        Literal["value", "low95", "high95"],
+        Field(description="Which number is compared; a bound that is not known yields the value"),
+    ] = "low95"
+    action: Annotated[ActionName, Field(description="What is proposed")] = "hold"
+    time_to_live_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="How long a proposal waits for a person, experiment time, s; 4 h are "
+            "eight pulses of the reference experiment",
+        ),
+    ] = 14_400.0
+    severity: Annotated[Severity, Field(description="How loudly it is said")] = "critical"
+    guidance: Annotated[
+        str, Field(max_length=1000, description="What a person should look at and do")
+    ] = (
+        "Look at the newest slice where the gap is smallest. If lithium bridges the electrolyte, "
+        "hold the cycling; if it is a speck of noise, reject."
+    )
+    time_to_live_s: Annotated[
+        float,
+        Field(gt=0, description="How long a proposal may be answered, s of the experiment"),
+    ] = 1200.0
+    mode: Annotated[
+        Mode, Field(description="off, dry_run, propose (a person decides) or auto (when armed)")
+    ] = "propose"
+
+    @model_validator(mode="after")
+    def _has_hysteresis(self) -> Self:
+        is_right = (
+            self.reset_value >= self.set_value
+            if self.comparison == "below"
+            else self.reset_value <= self.set_value
+        )
+        if not is_right:
+            side = "at or above" if self.comparison == "below" else "at or below"
+            raise ValueError(
+                f"reset_value {self.reset_value:g} must lie {side} set_value {self.set_value:g} "
+                f"for a rule that fires {self.comparison} it"
+            )
+        if self.k > self.n:
+            raise ValueError(f"k = {self.k} scans cannot agree among the last n = {self.n}")
+        return self
+
+
+class PlanSettings(Table):
+    """What the acquisition plan does while it waits for an answer."""
+
+    verdict_timeout_s: Annotated[
+        float, Field(gt=0, description="How long a plan waits for the verdict on a scan, s")
+    ] = 600.0
+    on_timeout: Annotated[
+        Literal["continue", "hold"],
+        Field(
+            description="What it does when none came: a monitor that is down should not end an "
+            "experiment, so continue"
+        ),
+    ] = "continue"
+
+
+class DashboardSettings(Table):
+    """Where the page is."""
+
+    host: Annotated[
+        str, Field(description="Address it listens on: this machine alone; use ssh -L from others")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Field(ge=0, le=65535, description="Port of the page; 0 takes any that is free")
+    ] = 8050
+
+    @field_validator("host")
+    @classmethod
+    def _is_loopback(cls, host: str) -> str:
+        if host == "localhost":
+            return host
+        try:
+            is_loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            is_loopback = False
+        if not is_loopback:
+            raise ValueError(
+                f"{host!r} is no address of this machine alone; the page has no log-in, so give "
+                "127.0.0.1 and reach it from elsewhere with ssh -L"
+            )
+        return host
+
+
+class InstanceSettings(Table):
+    """How the processes run."""
+
+    journal_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder of the journals, on a local disk; left out, inside the store. "
+            "Relative to this file"
+        ),
+    ] = None
+    frames_endpoint: Annotated[
+        str | None,
+        Field(description="Where sources connect; left out, an ipc socket that only you can open"),
+    ] = None
+    drain_timeout_s: Annotated[
+        float,
+        Field(gt=0, le=60, description="Time a service has to finish when told to stop, s"),
+    ] = 4.0
+
+    @field_validator("frames_endpoint")
+    @classmethod
+    def _is_private(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not endpoint.startswith("ipc:///"):
+            raise ValueError(
+                f"{endpoint!r} is no ipc:///absolute/path; a tcp:// address needs CURVE keys, "
+                "which this version does not have yet: run the source on this machine"
+            )
+        return endpoint
+
+
+class Settings(Table):
+    """The settings of one experiment."""
+
+    experiment: ExperimentSettings = ExperimentSettings()
+    scan: ScanSettings = ScanSettings()
+    ingest: IngestSettings = IngestSettings()
+    reconstruct: ReconstructSettings = ReconstructSettings()
+    # pydantic models have a method of the name of the table.
+    registration: Annotated[RegisterSettings, Field(alias="register")] = RegisterSettings()
+    segment: SegmentSettings = SegmentSettings()
+    measure: MeasureSettings = MeasureSettings()
+    rules: Annotated[
+        tuple[RuleSettings, ...], Field(description="Rules; an empty list switches all off")
+    ] = (RuleSettings(),)
+    plan: PlanSettings = PlanSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    instance: InstanceSettings = InstanceSettings()
+
+    @model_validator(mode="after")
+    def _has_distinct_rules(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        doubles = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+        if doubles:
+            raise ValueError(f"rules: more than one has the id {doubles[0]!r}; name each once")
+        return self

@@ -1,0 +1,135 @@
+"""What is on disk: layout, frames, volumes, journal file."""
+
+from lithoscope_store.chain import (
+    verify_chain,
+)
+from lithoscope_store.checksums import (
+    array_sha256,
+)
+from lithoscope_store.discovery import (
+    InstanceFile,
+    find_instance,
+    ipc_endpoint,
+    remove_instance,
+    runtime_directory,
+    write_instance,
+)
+from lithoscope_store.electrochemistry import (
+    Electrochemistry,
+    ElectrochemistryWriter,
+    read_electrochemistry,
+)
+from lithoscope_store.errors import (
+    CorruptDataError,
+    ElectrochemistryError,
+    JournalSealedError,
+    LockedError,
+    NotStoredError,
+    StoreError,
+    StoreFormatError,
+    StoreFullError,
+    UnsafeArrayError,
+    UnsafePathError,
+    WrongFrameError,
+    WrongJournalError,
+    WrongVolumeError,
+)
+from lithoscope_store.frame_reader import (
+    FrameReader,
+    frames_sha256,
+)
+from lithoscope_store.frame_store import (
+    FrameWriter,
+)
+from lithoscope_store.journal_database import (
+    JournalDatabase,
+    JournalPage,
+    read_journal,
+)
+from lithoscope_store.layout import (
+    FORMAT_VERSION,
+    ExperimentPaths,
+    Store,
+)
+from lithoscope_store.locks import (
+    experiment_lock,
+    lock_holder,
+)
+from lithoscope_store.manifest import (
+    verify_manifest,
+    write_manifest,
+)
+from lithoscope_store.maps import (
+    Maps,
+    read_maps,
+    write_maps,
+)
+from lithoscope_store.ngff import (
+    LabelClass,
+)
+from lithoscope_store.volume_metadata import (
+    VolumeInfo,
+    label_classes,
+    volume_info,
+)
+from lithoscope_store.volumes import (
+    create_labels,
+    create_volume,
+    finish_volume,
+    read_region,
+    read_slab,
+    write_slab,
+)
+
+__all__ = [
+    "FORMAT_VERSION",
+    "CorruptDataError",
+    "Electrochemistry",
+    "ElectrochemistryError",
+    "ElectrochemistryWriter",
+    "ExperimentPaths",
+    "FrameReader",
+    "FrameWriter",
+    "InstanceFile",
+    "JournalDatabase",
+    "JournalPage",
+    "JournalSealedError",
+    "LabelClass",
+    "LockedError",
+    "Maps",
+    "NotStoredError",
+    "Store",
+    "StoreError",
+    "StoreFormatError",
+    "StoreFullError",
+    "UnsafeArrayError",
+    "UnsafePathError",
+    "VolumeInfo",
+    "WrongFrameError",
+    "WrongJournalError",
+    "WrongVolumeError",
+    "array_sha256",
+    "create_labels",
+    "create_volume",
+    "experiment_lock",
+    "find_instance",
+    "finish_volume",
+    "frames_sha256",
+    "ipc_endpoint",
+    "label_classes",
+    "lock_holder",
+    "read_electrochemistry",
+    "read_journal",
+    "read_maps",
+    "read_region",
+    "read_slab",
+    "remove_instance",
+    "runtime_directory",
+    "verify_chain",
+    "verify_manifest",
+    "volume_info",
+    "write_instance",
+    "write_manifest",
+    "write_maps",
+    "write_slab",
+]

@@ -1,0 +1,119 @@
+"""Rigid registration on volumes rendered at exactly moved places."""
+
+import numpy as np
+import pytest
+
+from lithoscope_pipeline.errors import NonFiniteError, ShapeError
+from lithoscope_pipeline.geometry import FloatVolume
+from lithoscope_pipeline.register import RigidTransform, register_rigid
+
+SHAPE = (20, 48, 48)
+CENTRE = (9.5, 23.5, 23.5)
+TRUE = RigidTransform(rotation_deg=(0.3, -0.2, 0.1), shift_px=(0.8, -2.3, 1.6), centre_px=CENTRE)
+CORNERS = np.array([[z, y, x] for z in (1, 18) for y in (4, 43) for x in (4, 43)], dtype=float)
+
+
+def spheres(transform: RigidTransform, *, noise: float, seed: int) -> FloatVolume:
+    """120 soft spheres rendered at their moved centres: no interpolation in the truth."""
+    rng = np.random.default_rng(42)
+    centres = rng.uniform((-2, -3, -3), np.array(SHAPE) + 3, (120, 3))
+    heights = rng.uniform(0.5, 1.5, 120)
+    z, y, x = np.indices(SHAPE)
+    volume = noise * np.random.default_rng(seed).normal(size=SHAPE)
+    for (cz, cy, cx), height in zip(transform.to_scan(centres), heights, strict=True):
+        volume += height * np.exp(-0.12 * ((z - cz) ** 2 + (y - cy) ** 2 + (x - cx) ** 2))
+    return volume.astype(np.float32)
+
+
+FIXED = spheres(RigidTransform(centre_px=CENTRE), noise=0.1, seed=0)
+MOVING = spheres(TRUE, noise=0.1, seed=1)
+
+
+def largest_error_px(found: RigidTransform) -> float:
+    return float(np.linalg.norm(found.to_scan(CORNERS) - TRUE.to_scan(CORNERS), axis=1).max())
+
+
+def test_transform_is_found_to_a_tenth_of_a_voxel() -> None:
+    found = register_rigid(FIXED, MOVING)
+
+    assert found.verdict == "resolved"
+    assert largest_error_px(found) < 0.1
+    assert found.residual_px < 0.1
+
+
+def test_grey_scale_does_not_matter() -> None:
+    found = register_rigid(FIXED, 3.0 - np.float32(0.2) * MOVING)
+
+    assert found.verdict == "failed" or largest_error_px(found) < 0.1
+    assert largest_error_px(register_rigid(FIXED, 3.0 + np.float32(0.2) * MOVING)) < 0.1
+
+
+def test_two_calls_give_the_same_numbers() -> None:
+    assert register_rigid(FIXED, MOVING) == register_rigid(FIXED, MOVING)
+
+
+def test_what_changes_outside_the_mask_does_not_matter() -> None:
+    mask = np.zeros(SHAPE, dtype=np.bool_)
+    mask[:, :24] = True
+    changed = MOVING.copy()
+    changed[:, 30:] = np.random.default_rng(3).normal(size=changed[:, 30:].shape)
+
+    found = register_rigid(FIXED, changed, mask=mask)
+
+    assert found.verdict == "resolved"
+    # Half the volume, extrapolated over the other half.
+    assert largest_error_px(found) < 0.2
+
+
+def test_cut_volumes_give_the_transform_of_the_scan() -> None:
+    found = register_rigid(
+        FIXED[:, 6:44, 5:45], MOVING[:, 6:44, 5:45], origin_px=(0, 6, 5), centre_px=CENTRE
+    )
+
+    assert found.centre_px == CENTRE
+    assert largest_error_px(found) < 0.1
+
+
+def test_start_near_the_answer_leads_to_the_same_place() -> None:
+    about_origin = RigidTransform(
+        rotation_deg=TRUE.rotation_deg,
+        shift_px=tuple((TRUE.to_scan(np.zeros(3))).tolist()),
+        centre_px=(0.0, 0.0, 0.0),
+    )
+
+    found = register_rigid(FIXED, MOVING, initial=about_origin)
+
+    assert largest_error_px(found) < 0.1
+
+
+def test_planes_alone_leave_the_other_directions_at_the_start() -> None:
+    y = np.arange(SHAPE[1], dtype=np.float32)[None, :, None]
+    plane = np.broadcast_to(np.tanh(y - 23.0), SHAPE)
+    moved = np.broadcast_to(np.tanh(y - 24.5), SHAPE)
+    rng = np.random.default_rng(0)
+
+    found = register_rigid(
+        (plane + 0.1 * rng.normal(size=SHAPE)).astype(np.float32),
+        (moved + 0.1 * rng.normal(size=SHAPE)).astype(np.float32),
+    )
+
+    assert found.shift_px[1] == pytest.approx(1.5, abs=0.05)
+    assert max(abs(found.shift_px[0]), abs(found.shift_px[2])) < 3.0
+
+
+def test_volumes_without_anything_in_common_fail() -> None:
+    noise = np.random.default_rng(7).normal(size=SHAPE).astype(np.float32)
+
+    found = register_rigid(FIXED, noise)
+
+    assert found.verdict == "failed"
+    assert found.shift_px == (0.0, 0.0, 0.0)
+
+
+def test_broken_contracts_are_named() -> None:
+    with pytest.raises(ShapeError, match="cut both alike"):
+        register_rigid(FIXED, MOVING[:-1])
+    with pytest.raises(ShapeError, match="500 voxels"):
+        register_rigid(FIXED, MOVING, mask=np.zeros(SHAPE, dtype=np.bool_))
+    with pytest.raises(NonFiniteError, match="NaN"):
+        register_rigid(FIXED, MOVING * np.float32("nan"))
