@@ -82,7 +82,13 @@ def slice_router(board: Board, store: Store) -> APIRouter:
         response_class=Response,
     )
     router.add_api_route("/health", health, methods=["GET"])
+    # Else the page itself would be the answer to every address.
+    router.add_api_route("/{rest:path}", _nothing_there, methods=["GET"])
     return router
+
+
+def _nothing_there(rest: str) -> JSONResponse:
+    return JSONResponse({"error": f"there is no {rest[:100]} here"}, status_code=404)
 
 
 def find_picture(

@@ -282,9 +282,12 @@ def _touched(numbers: NDArray[np.uint32], n_pieces: int, mask: MaskVolume) -> ND
 
 def _added(lithium: MaskVolume, side: _Side, base_px: FloatImage) -> MaskVolume:
     """Mark a side's lithium beyond its electrode, but not what is only rounded to the voxel."""
+    beyond, well_beyond = side.beyond(base_px), side.beyond(base_px + 1)
     excess_px = ndimage.median_filter(side.height_px - base_px, size=_MEDIAN_PX, mode="nearest")
-    is_added = (excess_px >= _MIN_ADDED_PX)[:, None, :]
-    return lithium & side.beyond(base_px) & (is_added | side.beyond(base_px + 1))
+    # The first voxel is believed in a layer, and where the second one is lithium too.
+    has_second = (lithium & well_beyond & ~side.beyond(base_px + 2)).any(axis=1)
+    is_added = (excess_px >= _MIN_ADDED_PX) | has_second
+    return lithium & beyond & (well_beyond | is_added[:, None, :])
 
 
 def _smooth(image: FloatImage, sigma_px: float) -> FloatImage:

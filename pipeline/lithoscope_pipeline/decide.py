@@ -280,9 +280,9 @@ def _firing(
 ) -> RuleFiring:
     value, compared = reading
     unit = scan.metrics[rule.metric].unit
-    which = (
-        "value, whose interval is not modelled," if compared == "value" else f"{compared} bound"
-    )
+    which = compared if compared == "value" else f"{compared} bound"
+    if compared != rule.bound:
+        which = "value, whose interval is not modelled,"
     passed = "" if rule.n == 1 else f" in {rule.k} of {rule.n} scans"
     reason = (
         f"{rule.metric}: its {which} is {value:.4g} {unit}, {rule.comparison} the set value "

@@ -186,6 +186,7 @@ class FrameLink:
             When it was taken; now if left out.
         """
         payload = np.ascontiguousarray(image, image.dtype.newbyteorder("<")).tobytes()
+        dtype: Any = image.dtype.name  # the header refuses what is none of the wire's
         with self._lock:
             header = FrameHeader(
                 experiment=self._experiment,
@@ -195,7 +196,7 @@ class FrameLink:
                 theta_deg=theta_deg,
                 theta_source=theta_source,
                 time_ns=time.time_ns() if time_ns is None else time_ns,
-                dtype=image.dtype.name,
+                dtype=dtype,
                 shape=image.shape,
                 crc32c=google_crc32c.value(payload),
             )
@@ -243,13 +244,13 @@ class FrameLink:
             while self._pending:
                 self._turn()
 
-    def _barrier(self, kind: type[Message], **parts: Any) -> None:
+    def _barrier(self, kind: Callable[..., Message], **parts: Any) -> None:
         """Send a message that must neither overtake nor be overtaken."""
         self.flush()
         self._send(kind, **parts)
         self.flush()
 
-    def _send(self, kind: type[Message], **parts: Any) -> None:
+    def _send(self, kind: Callable[..., Message], **parts: Any) -> None:
         with self._lock:
             message = kind(
                 experiment=self._experiment,

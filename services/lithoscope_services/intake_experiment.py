@@ -265,9 +265,7 @@ class ExperimentIntake:
         if facts:
             self._append(facts)
 
-    def _complete(
-        self, scan: int, reason: Literal["scan_end", "run_stop", "timeout"]
-    ) -> None:
+    def _complete(self, scan: int, reason: Literal["scan_end", "run_stop", "timeout"]) -> None:
         if self.running is None or self.running.scan != scan:
             return
         self.running.commit()

@@ -3,7 +3,7 @@
 import json
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -195,7 +195,7 @@ def run_ingest(
 def _instance(
     store: Store,
     settings: Settings,
-    source: dict[str, object] | None,
+    source: Mapping[str, object] | None,
     *,
     has_dashboard: bool = True,
 ) -> Instance:

@@ -1,11 +1,11 @@
 """Read the journal of an experiment, whether an instance runs or not."""
 
 import zmq
-from lithoscope_store.discovery import InstanceFile, find_instance
 
 from lithoscope_messages import Entry
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.journal_client import JournalClient
+from lithoscope_store.discovery import InstanceFile, find_instance
 from lithoscope_store.journal_database import read_journal
 from lithoscope_store.layout import Store
 

@@ -242,8 +242,8 @@ class Runner:
 
     def _revive(self) -> None:
         """Replace a child process that ended by itself."""
-        code = self._child.kill()
         self._loop.unwatch(self._child.output_fd)
+        code = self._child.kill()
         self._failed(f"the task ended its process with code {code}", is_final=False)
         self._child.start()
         self._loop.watch(self._child.output_fd, self._take_answers)

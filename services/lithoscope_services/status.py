@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import zmq
-from lithoscope_store.discovery import InstanceFile, find_instance
 
 from lithoscope_messages import Heartbeat, MessageError, ScanProgress, adapter_of, decode
 from lithoscope_services.errors import InstanceError, ServiceError
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.sockets import TELEMETRY, open_socket
+from lithoscope_store.discovery import InstanceFile, find_instance
 from lithoscope_store.layout import Store
 
 # Services beat once a second: whoever is silent for longer has a problem worth showing.
@@ -46,7 +46,8 @@ def read_status(store: Path) -> dict[str, Any]:  # JSON
         )
     with zmq.Context() as context:
         beats = _listen(context, _telemetry_endpoints(instance))
-        experiments = _heads(context, instance)
+        # A silent journal would only be waited for once more.
+        experiments = [] if beats.get("journal") is None else _heads(context, instance)
     return {
         "instance": instance.id,
         "pid": instance.pid,

@@ -36,8 +36,12 @@ def _task_from_json(line: bytes) -> Task:
 
 
 def _read_tasks(tasks: "queue.Queue[bytes]") -> None:
-    for line in sys.stdin.buffer:
-        tasks.put(line)
+    # Unbuffered: a buffered file would hold its lock when the interpreter ends.
+    rest = b""
+    while data := os.read(0, 1 << 16):
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            tasks.put(line)
     # The service is gone: so are we, in the middle of whatever it was.
     os._exit(0)
 

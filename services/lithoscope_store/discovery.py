@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -100,8 +101,12 @@ def runtime_directory(instance_id: str) -> Path:
     StoreError
         If even the short path is too long.
     """
+    with warnings.catch_warnings():
+        # Without a login session there is no runtime folder; its stand-in is checked below.
+        warnings.simplefilter("ignore")
+        runtime = platformdirs.user_runtime_path("lithoscope")
     candidates = (
-        platformdirs.user_runtime_path("lithoscope") / instance_id,
+        runtime / instance_id,
         Path(tempfile.gettempdir()) / f"lithoscope-{os.getuid()}" / instance_id,
     )
     for path in candidates:

@@ -19,13 +19,8 @@ from lithoscope_services.sources.file_scan import FileScan
 from lithoscope_services.sources.files import open_scan
 from lithoscope_store.volumes import read_slab
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-TOOTH = DATA / "tooth_aps_2bm" / "tooth.h5"
-DIAMOND = DATA / "diamond_i13"
-needs_data = pytest.mark.skipif(
-    not TOOTH.exists() or not DIAMOND.exists(),
-    reason=f"needs the measured scans in {DATA}",
-)
+TOOTH = "tooth_aps_2bm/tooth.h5"
+DIAMOND = "diamond_i13"
 
 
 def lithoscope(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -59,16 +54,15 @@ def correlation_inside(first: NDArray[Any], second: NDArray[Any], share: float) 
     return float(np.corrcoef(*smooth)[0, 1])
 
 
-@needs_data
 @pytest.mark.parametrize(
-    ("path", "row", "axis_px", "tolerance_px"),
+    ("scan_name", "row", "axis_px", "tolerance_px"),
     [(TOOTH, 0, 295.7, 0.4), (DIAMOND, 67, 85.8, 0.5)],
     ids=["tooth", "diamond"],
 )
 def test_a_real_scan_agrees_with_an_independent_reconstruction(
-    tmp_path: Path, path: Path, row: int, axis_px: float, tolerance_px: float
+    real_data: Path, tmp_path: Path, scan_name: str, row: int, axis_px: float, tolerance_px: float
 ) -> None:
-    out = tmp_path / "volume.zarr"
+    path, out = real_data / scan_name, tmp_path / "volume.zarr"
 
     done = lithoscope("reconstruct", str(path), "--out", str(out), "--json")
 
@@ -82,13 +76,14 @@ def test_a_real_scan_agrees_with_an_independent_reconstruction(
     assert correlation_inside(ours, theirs, 0.8) >= 0.99
 
 
-@needs_data
-def test_ome_zarr_opens_the_volume_of_a_real_scan(tmp_path: Path) -> None:
+def test_ome_zarr_opens_the_volume_of_a_real_scan(real_data: Path, tmp_path: Path) -> None:
     from ome_zarr.io import parse_url
     from ome_zarr.reader import Reader
 
     out = tmp_path / "tooth.zarr"
-    done = lithoscope("reconstruct", str(TOOTH), "--out", str(out), "--voxel-um", "3.6")
+    done = lithoscope(
+        "reconstruct", str(real_data / TOOTH), "--out", str(out), "--voxel-um", "3.6"
+    )
 
     assert done.returncode == 0, done.stderr
     nodes = list(Reader(parse_url(out))())
@@ -98,11 +93,10 @@ def test_ome_zarr_opens_the_volume_of_a_real_scan(tmp_path: Path) -> None:
     assert scale == [3.6, 3.6, 3.6]
 
 
-@needs_data
-def test_a_master_file_with_a_dead_external_link_is_named(tmp_path: Path) -> None:
+def test_a_master_file_with_a_dead_external_link_is_named(real_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "volume.zarr"
 
-    done = lithoscope("reconstruct", str(DIAMOND / "24888.nxs"), "--out", str(out))
+    done = lithoscope("reconstruct", str(real_data / DIAMOND / "24888.nxs"), "--out", str(out))
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +20,22 @@ import pytest
 import zmq
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from lithoscope_messages import FactMessage, Heartbeat, Role, adapter_of, decode
+from lithoscope_messages import ApprovalRequested, FactMessage, Role, adapter_of
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.settings.tree import Settings
+from lithoscope_store import volumes
 from lithoscope_store.layout import Store
-from lithoscope_store.volumes import (
-    LabelClass,
-    create_labels,
-    create_volume,
-    finish_volume,
-    write_slab,
-)
 
 pytestmark = pytest.mark.system
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
 ]
 NAME = "first"
 SHA = "0" * 64
+TOKEN = "0" * 16
+SLICES = "/api/v1/slice/first"
 DEADLINE_S = 30.0
 SHAPE = (8, 10, 12)
 _FACTS = adapter_of(FactMessage)
@@ -106,30 +98,26 @@ class Instance:
             role: Role = fact.pop("role")
             common = {"experiment": NAME, "time_ns": time.time_ns(), "producer": role}
             message = _FACTS.validate_python({**common, **fact})
-            with JournalClient(
-                self.context, f"ipc://{self.runtime_dir}/journal", role, patience_s=DEADLINE_S
-            ) as journal:
+            with self.client(role) as journal:
                 journal.append([message])
 
-    def messages(self, kind: str) -> list[Any]:
-        with JournalClient(
-            self.context, f"ipc://{self.runtime_dir}/journal", "command_line"
-        ) as journal:
-            return [
-                entry.message for entry in journal.read_all(NAME) if entry.message.type == kind
-            ]
+    def client(self, role: Role) -> JournalClient:
+        address = f"ipc://{self.runtime_dir}/journal"
+        return JournalClient(self.context, address, role, patience_s=DEADLINE_S)
 
     def add_scan(self, scan: int, gap_um: float) -> None:
         """Store a small volume with labels and say so; then its metrics."""
         volume = self.paths.volume(scan, f"{scan:064d}")
-        info = create_volume(volume, shape=SHAPE, voxel_um=2.0, name="test")
-        create_labels(volume, "cell", (LabelClass(1, "stripping", (0, 114, 178, 255)),))
+        info = volumes.create_volume(volume, shape=SHAPE, voxel_um=2.0, name="test")
+        volumes.create_labels(
+            volume, "cell", (volumes.LabelClass(1, "stripping", (0, 114, 178, 255)),)
+        )
         rng = np.random.default_rng(scan)
         for z0 in range(0, SHAPE[0], info.slab_slices):
             shape = (min(info.slab_slices, SHAPE[0] - z0), *SHAPE[1:])
-            write_slab(volume, z0, rng.random(shape, np.float32))
-            write_slab(volume, z0, np.full(shape, 1, np.uint8), label="cell")
-        finish_volume(volume)
+            volumes.write_slab(volume, z0, rng.random(shape, np.float32))
+            volumes.write_slab(volume, z0, np.full(shape, 1, np.uint8), label="cell")
+        volumes.finish_volume(volume)
         metrics = {"remaining_gap_um": {"value": gap_um, "unit": "µm"}}
         self.append(
             {
@@ -171,14 +159,32 @@ class Instance:
         self.context.destroy(linger=0)
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
+@contextmanager
+def running_instance(store: Path) -> Iterator[Instance]:
     # Addresses of sockets end at 107 characters: the folder must have a short name.
     runtime_dir = Path(tempfile.mkdtemp(prefix="ls-"))
-    made = Instance(tmp_path / "store", runtime_dir)
+    made = Instance(store, runtime_dir)
     yield made
     made.close()
     shutil.rmtree(runtime_dir)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    """An instance for a test that changes it."""
+    with running_instance(tmp_path / "store") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """An instance with one scan and one proposal, for tests that only look."""
+    with running_instance(tmp_path_factory.mktemp("settled") / "store") as made:
+        made.add_scan(0, gap_um=110.0)
+        made.propose(0)
+        health = f"{made.url}api/v1/health"
+        wait_for(lambda: json.loads(fetch(health)[2])["head"] == 3, "the proposal on the page")
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +218,7 @@ def fetch(url: str, **headers: str) -> tuple[int, Any, bytes]:
 
 
 @pytest.mark.browser
-def test_a_metric_changes_on_the_open_page_without_a_reload(
-    instance: Instance, page: Page
-) -> None:
+def test_a_metric_changes_on_the_page_without_a_reload(instance: Instance, page: Page) -> None:
     instance.add_scan(0, gap_um=240.0)
     page.goto(instance.url)
     expect(page.locator("#metric-remaining_gap_um")).to_have_text("240.0")
@@ -234,21 +238,15 @@ def test_the_viewer_follows_the_newest_scan_and_goes_where_it_is_told(
     instance.add_scan(0, gap_um=240.0)
     page.goto(instance.url)
     image, labels = page.locator("#slice-image"), page.locator("#slice-labels")
-    expect(image).to_have_attribute(
-        "src", "/api/v1/slice/first/0/z/4.png?layer=image&v=" + "0" * 16
-    )
-    expect(labels).to_have_attribute(
-        "src", "/api/v1/slice/first/0/z/4.png?layer=labels&v=" + "0" * 16
-    )
+    expect(image).to_have_attribute("src", f"{SLICES}/0/z/4.png?layer=image&v={TOKEN}")
+    expect(labels).to_have_attribute("src", f"{SLICES}/0/z/4.png?layer=labels&v={TOKEN}")
     assert image.evaluate("each => [each.naturalHeight, each.naturalWidth]") == [10, 12]
 
     page.get_by_label("in plane").check()
     page.locator("#position-slider").get_by_role("slider").press("Home")
     instance.add_scan(1, gap_um=231.5)
 
-    expect(image).to_have_attribute(
-        "src", "/api/v1/slice/first/1/y/0.png?layer=image&v=" + "0" * 16
-    )
+    expect(image).to_have_attribute("src", f"{SLICES}/1/y/0.png?layer=image&v={TOKEN}")
 
 
 @pytest.mark.browser
@@ -263,10 +261,10 @@ def test_an_approval_goes_into_the_journal_with_a_name(instance: Instance, page:
 
     expect(page.locator("#answer-note")).to_have_text("Approval of proposal 0 is in the journal.")
     expect(page.locator("#proposal-0")).to_have_attribute("data-status", "approval asked")
-    asked = instance.messages("ApprovalRequested")
-    assert [(each.proposal, each.person, each.reason) for each in asked] == [
-        ("gap:0", "Ada", "it bridges")
-    ]
+    with instance.client("command_line") as journal:
+        asked = journal.read_all(NAME)[-1].message
+    assert isinstance(asked, ApprovalRequested)
+    assert (asked.proposal, asked.person, asked.reason) == ("gap:0", "Ada", "it bridges")
 
 
 @pytest.mark.browser
@@ -302,10 +300,8 @@ def test_a_page_whose_server_is_gone_says_that_it_is_old(instance: Instance, pag
 @pytest.mark.browser
 @pytest.mark.parametrize("size", [(1920, 1080), (1280, 720), (390, 844)])
 def test_the_page_fits_loads_nothing_from_elsewhere_and_breaks_no_policy(
-    instance: Instance, page: Page, size: tuple[int, int]
+    settled: Instance, page: Page, size: tuple[int, int]
 ) -> None:
-    instance.add_scan(0, gap_um=110.0)
-    instance.propose(0)
     complaints: list[str] = []
     addresses: list[str] = []
     page.on("console", lambda each: complaints.append(each.text) if each.type == "error" else None)
@@ -313,25 +309,22 @@ def test_the_page_fits_loads_nothing_from_elsewhere_and_breaks_no_policy(
     page.on("request", lambda each: addresses.append(each.url))
     page.set_viewport_size({"width": size[0], "height": size[1]})
 
-    page.goto(instance.url)
+    page.goto(settled.url)
     expect(page.locator("#approve-0")).to_be_visible()
     expect(page.locator("#slice-image")).to_be_visible()
     expect(page.locator("#curve-gap .scatterlayer .trace")).to_have_count(1)
 
     assert complaints == []
-    assert {
-        each for each in addresses if not each.startswith((instance.url, "data:", "blob:"))
-    } == set()
+    own = (settled.url, "data:", "blob:")
+    assert [each for each in addresses if not each.startswith(own)] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
-def test_a_slice_is_kept_for_ever_under_its_token_alone(instance: Instance) -> None:
-    instance.add_scan(0, gap_um=240.0)
-    slice_url = f"{instance.url}api/v1/slice/first/0/z/3.png?layer=labels"
-    wait_for(lambda: fetch(slice_url)[0] == 200, "a slice of scan 0")
+def test_a_slice_is_kept_for_ever_under_its_token_alone(settled: Instance) -> None:
+    slice_url = f"{settled.url}api/v1/slice/first/0/z/3.png?layer=labels"
 
     _, loose, data = fetch(slice_url)
-    _, fixed, _ = fetch(f"{slice_url}&v={'0' * 16}")
+    _, fixed, _ = fetch(f"{slice_url}&v={TOKEN}")
 
     assert data.startswith(b"\x89PNG")
     assert loose["Cache-Control"] == "private, no-cache"
@@ -350,28 +343,14 @@ def test_a_slice_is_kept_for_ever_under_its_token_alone(instance: Instance) -> N
         ("..%2f..%2fetc/0/z/0.png", 404),
     ],
 )
-def test_a_slice_that_is_not_there_is_refused(instance: Instance, path: str, status: int) -> None:
-    instance.add_scan(0, gap_um=240.0)
-    health = f"{instance.url}api/v1/health"
-    wait_for(lambda: json.loads(fetch(health)[2])["head"] == 2, "the metrics of scan 0")
-
-    assert fetch(f"{instance.url}api/v1/slice/{path}")[0] == status
+def test_a_slice_that_is_not_there_is_refused(settled: Instance, path: str, status: int) -> None:
+    assert fetch(f"{settled.url}api/v1/slice/{path}")[0] == status
 
 
-def test_foreign_hosts_and_foreign_pages_are_refused(instance: Instance) -> None:
-    assert fetch(instance.url)[0] == 200
-    assert fetch(instance.url, Host="evil.example:80")[0] == 403
-    assert fetch(instance.url, Origin="http://evil.example")[0] == 403
-
-
-def test_the_dashboard_says_that_it_lives(instance: Instance) -> None:
-    with instance.context.socket(zmq.SUB) as socket:
-        socket.setsockopt(zmq.SUBSCRIBE, b"")
-        socket.connect(f"ipc://{instance.runtime_dir}/dashboard.telemetry")
-        assert socket.poll(int(1000 * DEADLINE_S))
-        beat = decode(socket.recv(), adapter_of(Heartbeat))
-
-    assert (beat.service, beat.pid) == ("dashboard", instance.dashboard.pid)
+def test_foreign_hosts_and_foreign_pages_are_refused(settled: Instance) -> None:
+    assert fetch(settled.url)[0] == 200
+    assert fetch(settled.url, Host="evil.example:80")[0] == 403
+    assert fetch(settled.url, Origin="http://evil.example")[0] == 403
 
 
 def test_the_dashboard_ends_when_it_is_told_or_when_its_supervisor_is_gone(
@@ -400,14 +379,14 @@ def test_the_dashboard_ends_when_it_is_told_or_when_its_supervisor_is_gone(
     [(("--port", "TAKEN"), "cannot listen on"), (("--host", "0.0.0.0"), "has no login")],
 )
 def test_a_wrong_address_is_one_line_and_exit_code_1(
-    instance: Instance, options: tuple[str, str], words: str
+    settled: Instance, options: tuple[str, str], words: str
 ) -> None:
-    taken = instance.url.rstrip("/").rpartition(":")[2]
+    taken = settled.url.rstrip("/").rpartition(":")[2]
 
     run = subprocess.run(
         [
-            *(sys.executable, "-m", "lithoscope_dashboard", "--store", str(instance.store.root)),
-            *("--runtime-dir", str(instance.runtime_dir)),
+            *(sys.executable, "-m", "lithoscope_dashboard", "--store", str(settled.store.root)),
+            *("--runtime-dir", str(settled.runtime_dir)),
             *(taken if option == "TAKEN" else option for option in options),
         ],
         capture_output=True,

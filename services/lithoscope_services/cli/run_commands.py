@@ -149,6 +149,10 @@ def ingest(
     until: Annotated[
         UntilStage, typer.Option("--until", help="Last step; a scan of no cell ends at the first.")
     ] = UntilStage.DECIDE,
+    voxel_um: Annotated[
+        float | None,
+        typer.Option(metavar="V", help="Pixel in the plane of the sample, µm [from the files]."),
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     config: ConfigOption = None,
 ) -> None:
@@ -157,14 +161,25 @@ def ingest(
     Example:  lithoscope ingest scan_000.h5 scan_001.h5 --as cell-7
     """
     from lithoscope_services.launch import run_ingest
-    from lithoscope_services.settings import load_settings
-    from lithoscope_services.sources.files import open_scan
+    from lithoscope_services.settings import load_settings, replace_values
 
     settings = load_settings(config)
+    if voxel_um is not None:
+        settings = replace_values(settings, {"scan.voxel_size_um": voxel_um})
     for file in files:
         # All of them before the first: a wrong path should not end a night's work half-way.
-        open_scan(file).close()
+        _check_scan(file, has_voxel_size=settings.scan.voxel_size_um is not None)
     raise typer.Exit(run_ingest(files, name or name_after(files[0]), settings, store, until.value))
+
+
+def _check_scan(file: Path, *, has_voxel_size: bool) -> None:
+    from lithoscope_services.errors import SourceError
+    from lithoscope_services.sources.files import open_scan
+
+    with open_scan(file) as scan:
+        if scan.voxel_size_um is None and not has_voxel_size:
+            # Unlike a single slice, metrics are worth nothing without it.
+            raise SourceError(f"{file}: nothing says how large a pixel is; give --voxel-um")
 
 
 def name_after(file: Path) -> str:

@@ -216,10 +216,6 @@ class RuleSettings(Table):
         "Look at the newest slice where the gap is smallest. If lithium bridges the electrolyte, "
         "hold the cycling; if it is a speck of noise, reject."
     )
-    time_to_live_s: Annotated[
-        float,
-        Field(gt=0, description="How long a proposal may be answered, s of the experiment"),
-    ] = 1200.0
     mode: Annotated[
         Mode, Field(description="off, dry_run, propose (a person decides) or auto (when armed)")
     ] = "propose"

@@ -84,7 +84,8 @@ class MeasureStage:
             unsegmented=UNSEGMENTED,
         )
         path = paths.maps(task.scan, task.key)
-        write_maps(path, measurement.maps, voxel_um=parameters["voxel_um"])
+        units = dict.fromkeys(measurement.maps, "um")
+        write_maps(path, measurement.maps, voxel_um=parameters["voxel_um"], units=units)
         metrics = {name: _to_message(metric) for name, metric in measurement.metrics.items()}
         for name, (value, unit) in parameters["quality"].items():
             metrics[name] = MetricValue(

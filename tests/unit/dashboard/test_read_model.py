@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lithoscope_dashboard.errors import FeedGapError
 from lithoscope_dashboard.model import ExperimentState
 from lithoscope_dashboard.read_model import charge_passed_mAh, fold, fold_all
-from lithoscope_messages import Entry
+from lithoscope_messages import ElectrochemistryAppended, Entry
 
 Facts = tuple[str, dict[str, Any]]
 MakeEntries = Callable[..., list[Entry]]
@@ -57,8 +57,6 @@ def test_a_missing_entry_is_an_error(make_entries: MakeEntries) -> None:
 
 @given(cut=st.integers(0, 6), back=st.integers(0, 6))
 def test_reading_again_from_anywhere_before_gives_the_same_state(cut: int, back: int) -> None:
-    from lithoscope_messages import ElectrochemistryAppended
-
     sha = "0" * 64
     entries = [
         Entry(

@@ -1,6 +1,7 @@
 """Rules fire once, reset with hysteresis, and decide the same whatever the order of facts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,17 @@ def test_the_bound_of_the_interval_is_compared_when_there_is_one() -> None:
     assert firing.value == 110
 
 
+def test_a_rule_may_compare_the_bare_value() -> None:
+    gap = Metric(value=140, unit="um", low95=110, high95=170)
+    history = [ScanMeasurement(scan=0, time_s=0, metrics={"remaining_gap_um": gap})]
+    rule = replace(GAP[0], bound="value", set_value=150, reset_value=160)
+
+    (firing,) = decide(history, [rule], mode="propose", time_s=0).fired
+
+    assert firing.compared == "value"
+    assert "its value is 140 um" in firing.reason
+
+
 def test_k_of_n_scans_are_needed() -> None:
     rule = Rule(
         id="gap", metric="remaining_gap_um", comparison="below", set_value=120, reset_value=150,
@@ -100,11 +112,10 @@ def test_k_of_n_scans_are_needed() -> None:
 def test_a_rule_above_fires_when_its_metric_rises() -> None:
     rule = Rule(
         id="wide", metric="remaining_gap_um", comparison="above", set_value=200, reset_value=150,
-        bound="high95", action="none",
+        bound="high95", action="note",
     )  # fmt: skip
 
     assert fired_at([180, 210, 160, 210, 140, 201], [rule]) == [1, 5]
-    assert decisions([210], [rule])[0].proposals == ()
 
 
 def test_a_metric_without_a_value_is_a_blind_alarm() -> None:

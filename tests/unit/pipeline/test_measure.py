@@ -113,8 +113,29 @@ def test_a_sphere_leaves_the_gap_below_it() -> None:
 
     metrics = measure_labels(labels, voxel_um=VOXEL_UM).metrics
 
-    # The lowest voxel of the ball is y = 30, the stripping electrode ends with y = 14.
-    assert value(metrics, "remaining_gap_um") == pytest.approx(15 * 4)
+    # The ball ends at y = 30, the face of the stripping electrode lies at y = 14.5; distances
+    # on a grid hold to half a voxel.
+    assert value(metrics, "remaining_gap_um") / 4 == pytest.approx(15.5, abs=0.5)
+
+
+def test_voxels_that_stick_out_of_a_face_do_not_narrow_the_gap() -> None:
+    labels = slabs()
+    labels[4, 44, 5] = Label.DEPOSITED
+    labels[7, 15, 8] = Label.STRIPPING_ELECTRODE
+
+    metrics = measure_labels(labels, voxel_um=VOXEL_UM).metrics
+
+    assert value(metrics, "remaining_gap_um") == pytest.approx(30 * 4)
+
+
+def test_a_splinter_of_an_electrode_is_not_the_electrode() -> None:
+    labels = slabs()
+    labels[4:7, 25:30, 5:8] = Label.PLATING_ELECTRODE
+
+    metrics = measure_labels(labels, voxel_um=VOXEL_UM).metrics
+
+    assert value(metrics, "remaining_gap_um") == pytest.approx(30 * 4)
+    assert value(metrics, "dead_lithium_disconnected_volume_um3") == 45 * 64
 
 
 def test_a_gap_across_the_plane_is_euclidean() -> None:

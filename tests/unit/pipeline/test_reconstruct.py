@@ -73,9 +73,9 @@ def test_reconstruction_is_linear() -> None:
 
     together = volume(first + 2 * second)
 
-    # float32 sums of 90 x 80 terms
+    # float32 transforms; rounding is largest in the corners, where the kernel is divided out.
     np.testing.assert_allclose(
-        together, volume(first) + 2 * volume(second), atol=2e-5 * np.abs(together).max()
+        together, volume(first) + 2 * volume(second), atol=1e-4 * np.abs(together).max()
     )
 
 
@@ -107,7 +107,7 @@ def test_order_of_the_projections_does_not_matter() -> None:
         attenuation[order], THETAS[order], rotation_axis_px=23.5, voxel_um=1.0
     )
 
-    np.testing.assert_allclose(shuffled, sorted_scan, atol=2e-5 * np.abs(sorted_scan).max())
+    np.testing.assert_allclose(shuffled, sorted_scan, atol=1e-4 * np.abs(sorted_scan).max())
 
 
 def test_whole_turns_added_to_the_angles_change_nothing() -> None:
@@ -118,7 +118,7 @@ def test_whole_turns_added_to_the_angles_change_nothing() -> None:
         attenuation, THETAS + 14 * np.pi, rotation_axis_px=23.5, voxel_um=1.0
     )
 
-    np.testing.assert_allclose(wound, plain, atol=2e-5 * np.abs(plain).max())
+    np.testing.assert_allclose(wound, plain, atol=1e-4 * np.abs(plain).max())
 
 
 def test_slab_of_counts_equals_its_steps() -> None:

@@ -7,17 +7,17 @@ from lithoscope_pipeline.errors import NonFiniteError, ShapeError
 from lithoscope_pipeline.geometry import FloatVolume
 from lithoscope_pipeline.register import RigidTransform, register_rigid
 
-SHAPE = (20, 48, 48)
-CENTRE = (9.5, 23.5, 23.5)
+SHAPE = (16, 40, 40)
+CENTRE = (7.5, 19.5, 19.5)
 TRUE = RigidTransform(rotation_deg=(0.3, -0.2, 0.1), shift_px=(0.8, -2.3, 1.6), centre_px=CENTRE)
-CORNERS = np.array([[z, y, x] for z in (1, 18) for y in (4, 43) for x in (4, 43)], dtype=float)
+CORNERS = np.array([[z, y, x] for z in (1, 14) for y in (4, 35) for x in (4, 35)], dtype=float)
 
 
 def spheres(transform: RigidTransform, *, noise: float, seed: int) -> FloatVolume:
-    """120 soft spheres rendered at their moved centres: no interpolation in the truth."""
+    """80 soft spheres rendered at their moved centres: no interpolation in the truth."""
     rng = np.random.default_rng(42)
-    centres = rng.uniform((-2, -3, -3), np.array(SHAPE) + 3, (120, 3))
-    heights = rng.uniform(0.5, 1.5, 120)
+    centres = rng.uniform((-2, -3, -3), np.array(SHAPE) + 3, (80, 3))
+    heights = rng.uniform(0.5, 1.5, 80)
     z, y, x = np.indices(SHAPE)
     volume = noise * np.random.default_rng(seed).normal(size=SHAPE)
     for (cz, cy, cx), height in zip(transform.to_scan(centres), heights, strict=True):
@@ -33,30 +33,36 @@ def largest_error_px(found: RigidTransform) -> float:
     return float(np.linalg.norm(found.to_scan(CORNERS) - TRUE.to_scan(CORNERS), axis=1).max())
 
 
-def test_transform_is_found_to_a_tenth_of_a_voxel() -> None:
-    found = register_rigid(FIXED, MOVING)
+@pytest.fixture(scope="module")
+def found() -> RigidTransform:
+    return register_rigid(FIXED, MOVING)
 
+
+def test_transform_is_found_to_a_tenth_of_a_voxel(found: RigidTransform) -> None:
     assert found.verdict == "resolved"
     assert largest_error_px(found) < 0.1
     assert found.residual_px < 0.1
 
 
-def test_grey_scale_does_not_matter() -> None:
-    found = register_rigid(FIXED, 3.0 - np.float32(0.2) * MOVING)
-
-    assert found.verdict == "failed" or largest_error_px(found) < 0.1
-    assert largest_error_px(register_rigid(FIXED, 3.0 + np.float32(0.2) * MOVING)) < 0.1
+def test_two_calls_give_the_same_numbers(found: RigidTransform) -> None:
+    assert register_rigid(FIXED, MOVING) == found
 
 
-def test_two_calls_give_the_same_numbers() -> None:
-    assert register_rigid(FIXED, MOVING) == register_rigid(FIXED, MOVING)
+def test_grey_scale_does_not_matter(found: RigidTransform) -> None:
+    scaled = register_rigid(FIXED, 3.0 + np.float32(0.2) * MOVING)
+
+    assert scaled.shift_px == pytest.approx(found.shift_px, abs=1e-2)
+
+
+def test_inverted_grey_fails() -> None:
+    assert register_rigid(FIXED, -MOVING).verdict == "failed"
 
 
 def test_what_changes_outside_the_mask_does_not_matter() -> None:
     mask = np.zeros(SHAPE, dtype=np.bool_)
-    mask[:, :24] = True
+    mask[:, :20] = True
     changed = MOVING.copy()
-    changed[:, 30:] = np.random.default_rng(3).normal(size=changed[:, 30:].shape)
+    changed[:, 25:] = np.random.default_rng(3).normal(size=changed[:, 25:].shape)
 
     found = register_rigid(FIXED, changed, mask=mask)
 
@@ -67,7 +73,7 @@ def test_what_changes_outside_the_mask_does_not_matter() -> None:
 
 def test_cut_volumes_give_the_transform_of_the_scan() -> None:
     found = register_rigid(
-        FIXED[:, 6:44, 5:45], MOVING[:, 6:44, 5:45], origin_px=(0, 6, 5), centre_px=CENTRE
+        FIXED[:, 3:38, 2:39], MOVING[:, 3:38, 2:39], origin_px=(0, 3, 2), centre_px=CENTRE
     )
 
     assert found.centre_px == CENTRE
@@ -77,7 +83,7 @@ def test_cut_volumes_give_the_transform_of_the_scan() -> None:
 def test_start_near_the_answer_leads_to_the_same_place() -> None:
     about_origin = RigidTransform(
         rotation_deg=TRUE.rotation_deg,
-        shift_px=tuple((TRUE.to_scan(np.zeros(3))).tolist()),
+        shift_px=tuple(TRUE.to_scan(np.zeros(3)).tolist()),
         centre_px=(0.0, 0.0, 0.0),
     )
 
@@ -88,8 +94,8 @@ def test_start_near_the_answer_leads_to_the_same_place() -> None:
 
 def test_planes_alone_leave_the_other_directions_at_the_start() -> None:
     y = np.arange(SHAPE[1], dtype=np.float32)[None, :, None]
-    plane = np.broadcast_to(np.tanh(y - 23.0), SHAPE)
-    moved = np.broadcast_to(np.tanh(y - 24.5), SHAPE)
+    plane = np.broadcast_to(np.tanh(y - 19.0), SHAPE)
+    moved = np.broadcast_to(np.tanh(y - 20.5), SHAPE)
     rng = np.random.default_rng(0)
 
     found = register_rigid(

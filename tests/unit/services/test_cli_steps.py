@@ -9,7 +9,6 @@ import h5py
 import numpy as np
 import pytest
 import zarr
-from numpy.typing import NDArray
 
 from lithoscope_services.cli.run_commands import name_after
 from lithoscope_services.sources.dxchange import write_dxchange
@@ -25,7 +24,7 @@ VOXEL_UM = 100.0
 @pytest.fixture
 def disc(tmp_path: Path) -> Path:
     """Exact projections of a disc of 2/cm, radius 20 px, 5 px off the axis at column 30."""
-    thetas_deg: NDArray[np.float64] = np.arange(90) * 2.0
+    thetas_deg = np.linspace(0.0, 178.0, 90)
     s_px = np.arange(N_COLUMNS) - 30.0
     centre_px = 5.0 * np.cos(np.deg2rad(thetas_deg))
     half_chord_px = np.sqrt(np.maximum(0.0, 400.0 - (s_px[None] - centre_px[:, None]) ** 2))
@@ -163,6 +162,16 @@ def test_files_that_are_no_scan_end_in_one_line(run: Run, tmp_path: Path, comman
 
     assert "no HDF5 file" in run(command, str(text), *tail)[2]
     assert "no such file or folder" in run(command, str(tmp_path / "absent.h5"), *tail)[2]
+
+
+def test_ingest_asks_for_a_voxel_size_that_nothing_tells(
+    run: Run, write_scan: WriteScan, tmp_path: Path
+) -> None:
+    code, _, err = run("ingest", str(write_scan()), "--store", str(tmp_path / "store"))
+
+    assert code == 1
+    assert "give --voxel-um" in err
+    assert not (tmp_path / "store").exists()
 
 
 def test_nan_in_a_scan_ends_in_one_line_and_leaves_nothing(
