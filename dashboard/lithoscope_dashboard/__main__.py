@@ -63,6 +63,11 @@ def _run(options: argparse.Namespace) -> int:
             f"--host {options.host} can be reached from other machines and the page has no "
             "login; take 127.0.0.1, and an ssh tunnel from elsewhere"
         )
+    if not options.runtime_dir.is_dir():
+        raise DashboardError(
+            f"--runtime-dir {options.runtime_dir} is not there; start an instance first, "
+            "`lithoscope status` says where it runs"
+        )
     listener = bind(options.host, options.port)
     board, post = Board(), Post()
     web = WebServer(make_app(board, post, Store(options.store)), listener)

@@ -29,14 +29,14 @@ CORE = (
         name="Deposited volume",
         unit="10⁶ µm³",
         scale=1e-6,
-        digits=".4g",
+        digits=".3f",
     ),
     Quantity(
         metric="dendrite_volume_um3",
         name="Dendrite volume",
         unit="10⁶ µm³",
         scale=1e-6,
-        digits=".4g",
+        digits=".3f",
     ),
     Quantity(metric="deposited_coverage", name="Coverage", unit="%", scale=100.0),
 )

@@ -99,7 +99,8 @@ def _charge_now(state: ExperimentState | None) -> str:
     if state is None or not state.charges:
         return ""
     time_s, charge = state.charges[-1]
-    return f"{charge:+.3f} mAh at {duration_text(time_s)}"
+    # Adding zero takes the sign from a charge that rounds to nothing.
+    return f"{round(charge, 3) + 0.0:.3f} mAh at {duration_text(time_s)}"
 
 
 def progress(state: ExperimentState | None, telemetry: ScanProgress | None) -> list[Component]:

@@ -6,6 +6,7 @@ ServiceError (RuntimeError)        one line: what, where, what to do
 ├── InstanceError                  no instance, or two of them
 ├── SourceError (ValueError)       a file or a stream that is no scan
 ├── TaskFailedError                a task gave a named failure
+├── RefusedError                   ingest will not take an experiment or a scan
 └── UnsafeEndpointError            an address that must not be bound
 """
 
@@ -32,6 +33,10 @@ class SourceError(ServiceError, ValueError):
 
 class TaskFailedError(ServiceError):
     """A task ended with a named failure that a repetition would not cure."""
+
+
+class RefusedError(ServiceError):
+    """Ingest will not take an experiment or a scan; the text has its reason."""
 
 
 class UnsafeEndpointError(ServiceError):

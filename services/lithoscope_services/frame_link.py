@@ -42,7 +42,7 @@ from lithoscope_messages import (
     decode,
     encode,
 )
-from lithoscope_services.errors import ServiceError
+from lithoscope_services.errors import RefusedError, ServiceError
 from lithoscope_services.sockets import FRAMES, open_socket
 
 _REPLIES = adapter_of(IngestReply)
@@ -87,6 +87,8 @@ def _nothing() -> None:
 class FrameLink:
     """Sends frames to ingest; nothing counts as sent before it is on the other side's disk.
 
+    Frames that ingest refuses stand in ``refusals``.
+
     Parameters
     ----------
     address
@@ -94,7 +96,8 @@ class FrameLink:
     experiment
         That is fed.
     resend_after_s
-        Without any acknowledgement for this long, what is not acknowledged is sent again.
+        Without any acknowledgement for this long ingest is probed with the oldest message; when
+        it answers, what is not acknowledged is sent again.
     idle
         Called while waiting; may raise to give up.
     patience_s
@@ -127,7 +130,7 @@ class FrameLink:
         self._pending: dict[int, list[bytes]] = {}
         self._pending_bytes = 0
         self._progress_s = self._sent_s = time.monotonic()
-        self._resends = 0
+        self._probes = 0
 
     def __enter__(self) -> "FrameLink":
         return self
@@ -139,6 +142,11 @@ class FrameLink:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def bytes_under_way(self) -> int:
+        """What was sent and is not acknowledged; at most the credit, or one message."""
+        return self._pending_bytes
 
     def close(self) -> None:
         """Close the link; call :meth:`flush` before if all must have arrived."""
@@ -245,10 +253,15 @@ class FrameLink:
                 self._turn()
 
     def _barrier(self, kind: Callable[..., Message], **parts: Any) -> None:
-        """Send a message that must neither overtake nor be overtaken."""
-        self.flush()
-        self._send(kind, **parts)
-        self.flush()
+        """Send a message that must neither overtake nor be overtaken, nor be refused."""
+        with self._lock:
+            self.flush()
+            sequence = self._sequence
+            self._send(kind, **parts)
+            self.flush()
+        for refusal in self.refusals:
+            if refusal.sequence == sequence:
+                raise RefusedError(refusal.reason)
 
     def _send(self, kind: Callable[..., Message], **parts: Any) -> None:
         with self._lock:
@@ -263,6 +276,7 @@ class FrameLink:
     def _enqueue(self, message: Message, payload: bytes) -> None:
         parts = [encode(message), payload] if payload else [encode(message)]
         size = sum(map(len, parts))
+        # With nothing under way one message always goes: its answer brings the new credit.
         while self._pending and self._pending_bytes + size > self._credit_bytes:
             self._turn()
         self._pending[self._sequence] = parts
@@ -289,11 +303,11 @@ class FrameLink:
                 f"ingest at {self._address} acknowledged nothing for {self._patience_s:.0f} s; "
                 "look at `lithoscope status`"
             )
-        wait_s = self._resend_after_s * min(4, 1 + self._resends)
+        wait_s = self._resend_after_s * min(4, 1 + self._probes)
         if self._pending and time.monotonic() - max(self._sent_s, self._progress_s) > wait_s:
-            self._resends += 1
-            for parts in list(self._pending.values()):
-                self._put(parts)
+            # The oldest alone: while ingest cannot answer, copies of all would fill the memory.
+            self._probes += 1
+            self._put(next(iter(self._pending.values())))
         self._idle()
 
     def _take_replies(self, wait_ms: int) -> None:
@@ -302,7 +316,8 @@ class FrameLink:
             reply: Acknowledgement | Refusal = decode(self._socket.recv(), _REPLIES)
             if reply.session != self.session:
                 continue
-            self._progress_s, self._resends = time.monotonic(), 0
+            is_answer, self._probes = self._probes > 0, 0
+            self._progress_s = time.monotonic()
             if isinstance(reply, Refusal):
                 self.refusals.append(reply)
                 log.warning("message_refused", sequence=reply.sequence, reason=reply.reason)
@@ -310,6 +325,9 @@ class FrameLink:
             else:
                 self._credit_bytes = reply.credit_bytes
                 self._settle_ranges(reply)
+            if is_answer and self._credit_bytes > 0:
+                for parts in self._pending.values():
+                    self._put(parts)
 
     def _settle_ranges(self, reply: Acknowledgement) -> None:
         for sequence in list(self._pending):

@@ -37,6 +37,13 @@ class ScanHistory:
     failures: dict[str, StageFailed] = field(default_factory=dict)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether nothing more will be said of it: decided, or given up by ``decide``."""
+        return self.completed is not None and (
+            self.decided is not None or "decide" in self.failures
+        )
+
+    @property
     def failure(self) -> StageFailed | None:
         """Why no metrics of this scan will come; ingest's troubles end with the scan."""
         for stage in ("reconstruct", "register", "segment", "measure"):
@@ -55,6 +62,8 @@ class History:
     ended: ExperimentEnded | None = None
     scans: dict[int, ScanHistory] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    excused: dict[str, int] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)
     retries: dict[tuple[int, str], int] = field(default_factory=dict)
     electrochemistry: list[ElectrochemistryAppended] = field(default_factory=list)
     proposals: dict[str, ProposalMade] = field(default_factory=dict)
@@ -70,6 +79,10 @@ class History:
     def in_order(self) -> Iterator[ScanHistory]:
         """Give the scans by number."""
         return iter([self.scans[scan] for scan in sorted(self.scans)])
+
+    def starts_of(self, work_key: str) -> int:
+        """Give how often a task was begun since a person last asked for it again."""
+        return self.attempts.get(work_key, 0) - self.excused.get(work_key, 0)
 
     def charge_mAh_at(self, time_s: float) -> float | None:  # noqa: N802 - the unit is mAh
         """Give the signed charge up to a recorded time, None without electrochemistry."""
@@ -105,6 +118,8 @@ class History:
                 self.attempts[message.work_key] = max(count, message.attempt)
             case StageFailed():
                 self._scan(message.scan).failures[message.stage] = message
+                if message.work_key is not None:
+                    self.given_up.add(message.work_key)
             case RetryRequested():
                 self._retry(message)
             case ElectrochemistryAppended():
@@ -126,5 +141,8 @@ class History:
         scan = self._scan(request.scan)
         key = (request.scan, request.stage)
         self.retries[key] = self.retries.get(key, 0) + 1
-        scan.failures.pop(request.stage, None)
+        failure = scan.failures.pop(request.stage, None)
+        if failure is not None and failure.work_key is not None:
+            self.given_up.discard(failure.work_key)
+            self.excused[failure.work_key] = self.attempts.get(failure.work_key, 0)
         scan.decided = None

@@ -16,11 +16,14 @@ import zmq
 from lithoscope_messages import (
     SYSTEM_JOURNAL,
     Acknowledgement,
+    BlueskyDocument,
+    FeedHead,
     FrameHeader,
     Message,
     MessageError,
     PayloadError,
     Refusal,
+    ScanEnd,
     ScanProgress,
     ServiceStarted,
     SourceMessage,
@@ -36,7 +39,7 @@ from lithoscope_services.ranges import Ranges
 from lithoscope_services.settings.tree import Settings
 from lithoscope_services.sockets import FRAMES, bind
 from lithoscope_services.version import software_version
-from lithoscope_store import Store, StoreError, StoreFullError
+from lithoscope_store import LockedError, Store, StoreError, StoreFullError
 
 _SOURCES = adapter_of(SourceMessage)
 log = structlog.get_logger()
@@ -111,8 +114,15 @@ class IngestService:
 
     def _resume(self) -> None:
         for head in self._journal.experiments():
-            if head.experiment != SYSTEM_JOURNAL and not head.sealed:
+            if head.experiment == SYSTEM_JOURNAL or head.sealed:
+                continue
+            try:
                 self._experiment(head.experiment)
+            except LockedError:
+                raise  # its last instance is still ending: we are started again soon
+            except StoreError as error:
+                # One damaged experiment must not keep all the others from being measured.
+                log.error("experiment_unreadable", experiment=head.experiment, error=str(error))
 
     def _experiment(self, name: str) -> ExperimentIntake:
         if name not in self._experiments:
@@ -123,6 +133,7 @@ class IngestService:
 
     def _serve(self) -> None:
         """Take what comes within one group commit, make it durable, acknowledge it."""
+        self._look_at_disk()
         end_s = time.monotonic() + self._settings.ingest.group_commit_ms / 1000
         taken = 0
         while time.monotonic() < end_s and taken < self._settings.ingest.buffer_bytes:
@@ -150,16 +161,18 @@ class IngestService:
             if isinstance(message, FrameHeader):
                 self._take_frame(message, parts, session)
             else:
-                self._commit()
-                self._experiment(message.experiment).take(message)
-                session.handled.add(message.sequence)
+                self._take_other(message, session)
         except NotYet:
             log.debug("not_yet", type=message.type)
         except StoreFullError as error:
-            self._is_full = True
-            log.error("store_full", error=str(error))
-            self._experiment(message.experiment).complain(error)
-        except (MessageError, StoreError, JournalRefusedError) as error:
+            self._complain(str(error))
+        except JournalRefusedError as error:
+            self._look_at_disk()
+            if self._is_full:
+                log.error("journal_full", error=str(error))
+            else:
+                self._refuse(session, message.session, message.sequence, str(error))
+        except (MessageError, StoreError) as error:
             self._refuse(session, message.session, message.sequence, str(error))
         self._loop.pulse.handled += 1
 
@@ -170,8 +183,21 @@ class IngestService:
                 f"crc32c: {header.kind} {header.index} of scan {header.scan} was damaged on its "
                 "way; send it again"
             )
-        self._experiment(header.experiment).write(header, payload)
+        experiment = self._experiment(header.experiment)
+        if self._is_full:
+            # What is left of the disk is the journal's; the source keeps the frame.
+            experiment.hear()
+            raise NotYet
+        experiment.write(header, payload)
         session.written.append(header.sequence)
+
+    def _take_other(self, message: SourceMessage, session: _Session) -> None:
+        self._commit()
+        if self._is_full and isinstance(message, ScanEnd | BlueskyDocument):
+            # Frames that were sent before it had to be left with the source.
+            raise NotYet
+        self._experiment(message.experiment).take(message)
+        session.handled.add(message.sequence)
 
     def _refuse(self, session: _Session, name: str, sequence: int, reason: str) -> None:
         self._loop.pulse.rejected += 1
@@ -185,17 +211,49 @@ class IngestService:
             for experiment in self._experiments.values():
                 experiment.commit()
         except StoreFullError as error:
-            self._is_full = True
-            log.error("store_full", error=str(error))
             for session in self._sessions.values():
                 session.written.clear()
-            for experiment in self._experiments.values():
-                experiment.complain(error)
+            self._complain(str(error))
+            return
+        except JournalRefusedError as error:
+            self._look_at_disk()
+            if not self._is_full:
+                raise
+            # The frames are on disk but not announced: they come again, and then are.
+            log.error("journal_full", error=str(error))
+            for session in self._sessions.values():
+                session.written.clear()
             return
         for session in self._sessions.values():
             for sequence in session.written:
                 session.handled.add(sequence)
             session.written.clear()
+
+    def _complain(self, error: str) -> None:
+        """Take no more frames, and say so where people and the record will find it."""
+        self._is_full = True
+        log.error("store_full", error=error)
+        for experiment in self._experiments.values():
+            try:
+                experiment.complain(error)
+            except JournalRefusedError as refusal:
+                log.error("journal_full", error=str(refusal))
+
+    def _look_at_disk(self, *, is_periodic: bool = False) -> None:
+        """Stop taking frames before the journal has no room left; go on when there is some."""
+        usage = shutil.disk_usage(self._store.root)
+        was_full = self._is_full
+        self._is_full = usage.free < self._settings.ingest.min_free_fraction * usage.total
+        if self._is_full and (not was_full or is_periodic):
+            self._complain(
+                f"the disk of {self._store.root} is nearly full, {usage.free // 2**20} MiB are "
+                "left; free space on it and the scan goes on, nothing is lost"
+            )
+        elif was_full and not self._is_full:
+            log.info("store_has_room", free_bytes=usage.free)
+            for session in self._sessions.values():
+                session.is_owed = True
+            self._acknowledge()
 
     def _acknowledge(self) -> None:
         credit = self._credit_bytes()
@@ -225,19 +283,11 @@ class IngestService:
     def _follow(self) -> None:
         while (message := self._feed.receive()) is not None:
             if message.experiment in self._experiments:
-                self._experiments[message.experiment].follow()
+                head = message.head if isinstance(message, FeedHead) else message.entry.number
+                self._experiments[message.experiment].follow(head)
 
     def _tick(self) -> None:
-        usage = shutil.disk_usage(self._store.root)
-        was_full = self._is_full
-        self._is_full = usage.free < self._settings.ingest.min_free_fraction * usage.total
-        if self._is_full:
-            self._loop.pulse.doing = f"disk nearly full: {usage.free // 2**20} MiB left, no credit"
-            log.warning("disk_nearly_full", free_bytes=usage.free, path=str(self._store.root))
-        elif was_full:
-            for session in self._sessions.values():
-                session.is_owed = True
-            self._acknowledge()
+        self._look_at_disk(is_periodic=True)
         for experiment in list(self._experiments.values()):
             experiment.tick()
             self._report(experiment)
@@ -247,11 +297,14 @@ class IngestService:
 
     def _report(self, experiment: ExperimentIntake) -> None:
         scan = experiment.running
+        if self._is_full:
+            self._loop.pulse.doing = "the disk is nearly full: no frame is taken, free space"
+        elif scan is None:
+            self._loop.pulse.doing = ""
+        else:
+            self._loop.pulse.doing = f"{experiment.name} scan {scan.scan}: {scan.n_stored} frames"
         if scan is None:
-            if not self._is_full:
-                self._loop.pulse.doing = ""
             return
-        self._loop.pulse.doing = f"{experiment.name} scan {scan.scan}: {scan.n_stored} frames"
         progress = ScanProgress(
             experiment=experiment.name,
             scan=scan.scan,

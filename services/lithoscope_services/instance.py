@@ -1,6 +1,7 @@
 """A running instance: its folder of sockets, its supervisor, and the file that says it runs."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,11 +14,12 @@ from types import TracebackType
 
 import structlog
 import zmq
+from pydantic import ValidationError
 
-from lithoscope_services.errors import InstanceError
+from lithoscope_services.errors import InstanceError, ServiceError
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.loop import endpoint
-from lithoscope_services.process import STAGES
+from lithoscope_services.process import SOURCE_FAILURE, STAGES
 from lithoscope_services.settings.tree import Settings
 from lithoscope_services.supervisor import ChildPlan, SupervisorPlan
 from lithoscope_services.version import software_version
@@ -64,7 +66,7 @@ class Instance:
         self.store = store
         self.settings = settings
         self.id = uuid.uuid4().hex[:8]
-        self.runtime_dir = runtime_directory(self.id)
+        self.runtime_dir = Path()  # made when it is entered
         self._source_json = source_json
         self._has_dashboard = has_dashboard
         self.log_path = log_path
@@ -81,9 +83,15 @@ class Instance:
             )
         if self._has_dashboard:
             _check_port(self.settings.dashboard.host, self.settings.dashboard.port)
-        self._write_plan()
-        self._start()
-        write_instance(self.store, self._describe())
+        self._sweep()
+        self.runtime_dir = runtime_directory(self.id)
+        try:
+            self._write_plan()
+            self._start()
+            write_instance(self.store, self._describe())
+        except BaseException:
+            self._clean_up()
+            raise
         return self
 
     def __exit__(
@@ -92,11 +100,7 @@ class Instance:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
-        remove_instance(self.store, self.id)
-        for path in self.runtime_dir.iterdir():
-            path.unlink()
-        self.runtime_dir.rmdir()
+        self._clean_up()
 
     def look(self) -> None:
         """Start the supervisor again if it has gone.
@@ -105,7 +109,12 @@ class Instance:
         ------
         InstanceError
             If it goes again and again.
+        ServiceError
+            If the source cannot go on; the text is its own.
         """
+        failure = self.runtime_dir / SOURCE_FAILURE
+        if failure.exists():
+            raise ServiceError(failure.read_text())
         if self._process is None or self._process.poll() is None:
             return
         log.warning("supervisor_ended", code=self._process.returncode)
@@ -138,6 +147,25 @@ class Instance:
         """Make a client of the journal, as the command line."""
         address = endpoint(self.runtime_dir, "journal")
         return JournalClient(context, address, "command_line", **options)  # type: ignore[arg-type] # passed on
+
+    def _clean_up(self) -> None:
+        self.stop()
+        remove_instance(self.store, self.id)
+        # A service whose supervisor was killed may still be ending and taking its files along.
+        shutil.rmtree(self.runtime_dir, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what instances that were killed have left behind."""
+        for path in self.store.instances.glob("*.json"):
+            try:
+                old = InstanceFile.model_validate_json(path.read_bytes())
+            except (FileNotFoundError, ValidationError):
+                continue
+            folder = Path(old.runtime_dir)
+            is_ours = old.host == socket.gethostname() and folder.name == old.id
+            if is_ours and not old.is_alive:
+                shutil.rmtree(folder, ignore_errors=True)
+                path.unlink(missing_ok=True)
 
     def _describe(self, dashboard_url: str | None = None) -> InstanceFile:
         return InstanceFile(

@@ -101,16 +101,16 @@ class ScanIntake:
         for expected in self.started.expected:
             key = (expected.tile, expected.kind, expected.set)
             for first in range(0, expected.count, BLOCK):
+                if (key, first) in self._announced:
+                    continue
                 size = min(BLOCK, expected.count - first)
                 count = len(self._stored[key] & set(range(first, first + size)))
-                is_due = count == size or (close and count > 0)
-                if is_due and (key, first) not in self._announced:
-                    self._announced.add((key, first))
+                if count == size or (close and count > 0):
                     found.append((key, first, count))
         return found
 
     def announced(self, fact: FramesStored) -> None:
-        """Remember a block that the journal already knows."""
+        """Remember a block that the journal knows."""
         self._announced.add(((fact.tile, fact.kind, fact.set), fact.first))
 
     def account(self) -> ScanAccount:

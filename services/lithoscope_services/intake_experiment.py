@@ -1,7 +1,5 @@
 """One experiment as it comes in: its life cycle from the first message to the last decision."""
 
-import json
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,6 +17,7 @@ from lithoscope_messages import (
     ExperimentEnded,
     ExperimentStarted,
     FrameHeader,
+    FrameKey,
     FramesStored,
     JournalMessage,
     MessageError,
@@ -31,14 +30,18 @@ from lithoscope_messages import (
     VerdictLate,
     VerdictMissed,
 )
-from lithoscope_services.history import History, ScanHistory
+from lithoscope_services.documents import DocumentLog
+from lithoscope_services.errors import JournalRefusedError
+from lithoscope_services.history import History
 from lithoscope_services.intake import ScanIntake
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.settings.tree import Settings
 from lithoscope_store import (
     FORMAT_VERSION,
     ElectrochemistryWriter,
+    FrameReader,
     Store,
+    WrongFrameError,
     experiment_lock,
     read_electrochemistry,
 )
@@ -74,10 +77,11 @@ class ExperimentIntake:
         self._journal = journal
         self._history = History(name)
         self._announced: list[FramesStored] = []
+        self._finished: tuple[int, frozenset[FrameKey]] | None = None
         self.running: ScanIntake | None = None
         self._heard_s = time.monotonic()
         self._run_scans: dict[str, int] = {}
-        self._seen_documents: set[str] | None = None
+        self._documents = DocumentLog(self._paths.documents)
         self.follow()
         self._lock = ExitStack()
         if self._history.started is not None and self._history.ended is None:
@@ -98,13 +102,13 @@ class ExperimentIntake:
             self.running = None
         self._lock.close()
 
-    def follow(self) -> None:
-        """Read what the journal has that is not known here."""
-        while True:
+    def follow(self, head: int | None = None) -> None:
+        """Read what the journal has, up to ``head`` if that is known, and is not known here."""
+        while head is None or head > self._history.number:
             page = self._journal.read_since(self.name, self._history.number)
             for entry in page.entries:
                 if isinstance(entry.message, FramesStored):
-                    self._announced.append(entry.message)
+                    self._note(entry.message)
             self._history.extend(page.entries)
             if self._history.number >= page.head or not page.entries:
                 return
@@ -119,8 +123,8 @@ class ExperimentIntake:
         NotYet
             If it can only be answered later.
         """
-        self._heard_s = time.monotonic()
-        if self.is_over:
+        self.hear()
+        if self.is_over and not isinstance(message, ExperimentEnd):
             raise MessageError(
                 f"experiment: {self.name} has ended; give the new one another name (--as NAME)"
             )
@@ -152,32 +156,31 @@ class ExperimentIntake:
         MessageError
             If it belongs to no running scan or does not fit it.
         """
-        self._heard_s = time.monotonic()
-        known = self._history.scans.get(header.scan)
-        if known is not None and known.completed is not None:
-            # A source that was restarted sends a finished scan again: it is on disk.
-            return
-        if self.running is None or self.running.scan != header.scan:
-            raise MessageError(
-                f"scan: {header.kind} {header.index} is of scan {header.scan}, which is not "
-                "running; send ScanBegin first"
-            )
+        self.hear()
         try:
-            self.running.write(header, payload)
-        except MessageError:
-            self.running.refused += 1
+            self._write(header, payload)
+        except (MessageError, WrongFrameError):
+            if self.running is not None:
+                self.running.refused += 1
             raise
+
+    def hear(self) -> None:
+        """Note that the source lives, even if nothing can be taken from it now."""
+        self._heard_s = time.monotonic()
 
     def commit(self) -> None:
         """Make frames durable and announce full blocks."""
-        if self.running is not None and self.running.commit():
+        if self.running is not None:
+            self.running.commit()
             self._announce_blocks(close=False)
 
-    def complain(self, error: Exception) -> None:
-        """Let the journal know that frames cannot be stored."""
+    def complain(self, error: str) -> None:
+        """Let the journal know that frames cannot be stored; saying it twice does no harm."""
         if self.running is None:
             return
         scan = self.running.scan
+        if "ingest" in self._history.scans[scan].failures:
+            return
         self._append(
             [
                 StageFailed(
@@ -185,7 +188,7 @@ class ExperimentIntake:
                     scan=scan,
                     stage="ingest",
                     attempts=1,
-                    error=str(error)[:2000],
+                    error=error[:2000],
                 )
             ]
         )
@@ -195,6 +198,39 @@ class ExperimentIntake:
         silent_s = time.monotonic() - self._heard_s
         if self.running is not None and silent_s > self._settings.ingest.scan_timeout_s:
             self._complete(self.running.scan, "timeout")
+
+    def _note(self, fact: FramesStored) -> None:
+        self._announced.append(fact)
+        if self.running is not None and fact.scan == self.running.scan:
+            self.running.announced(fact)
+
+    def _write(self, header: FrameHeader, payload: bytes) -> None:
+        if self.running is not None and self.running.scan == header.scan:
+            self.running.write(header, payload)
+            return
+        known = self._history.scans.get(header.scan)
+        if known is None or known.completed is None:
+            raise MessageError(
+                f"scan: {header.kind} {header.index} is of scan {header.scan}, which is not "
+                "running; send ScanBegin first"
+            )
+        # A source that was restarted sends a finished scan again; what is on disk is no news.
+        if header.frame_key not in self._frames_of(header.scan):
+            raise MessageError(
+                f"scan: {header.kind} {header.index} came after scan {header.scan} was closed "
+                f"({known.completed.reason}); its account stands without this frame"
+            )
+
+    def _frames_of(self, scan: int) -> frozenset[FrameKey]:
+        """Give the frames of a finished scan; that of one scan is remembered."""
+        if self._finished is None or self._finished[0] != scan:
+            keys = [
+                key
+                for tile in self._paths.tiles(scan)
+                for key in FrameReader(self._paths, scan, tile).keys
+            ]
+            self._finished = (scan, frozenset(keys))
+        return self._finished[1]
 
     def _begin(self, message: ExperimentBegin) -> None:
         if self._history.started is not None:
@@ -216,12 +252,20 @@ class ExperimentIntake:
         self._lock.enter_context(experiment_lock(self._paths))
 
     def _end(self) -> None:
-        undecided = [scan.scan for scan in self._history.in_order() if not _is_settled(scan)]
-        if undecided or self.running is not None:
+        if self.running is not None or not all(
+            scan.is_settled for scan in self._history.in_order()
+        ):
             raise NotYet
-        self._append(
-            [ExperimentEnded(**self._common(self.name), n_scans=len(self._history.scans))]
-        )
+        if self.is_over:
+            return
+        fact = ExperimentEnded(**self._common(self.name), n_scans=len(self._history.scans))
+        try:
+            self._append([fact])
+        except JournalRefusedError:
+            # The journal may have been killed between sealing and answering.
+            self.follow()
+            if not self.is_over:
+                raise
 
     def _begin_scan(self, message: ScanBegin) -> None:
         known = self._history.scans.get(message.scan)
@@ -245,7 +289,6 @@ class ExperimentIntake:
         for fact in self._announced:
             if fact.scan == started.scan:
                 self.running.announced(fact)
-        self._announce_blocks(close=False)
 
     def _announce_blocks(self, *, close: bool) -> None:
         if self.running is None:
@@ -278,19 +321,21 @@ class ExperimentIntake:
             frames_sha256=self.running.frames_sha256(),
         )
         self._append([fact])
+        done, self.running = self.running, None
         log.info(
             "scan_completed",
             experiment=self.name,
             scan=scan,
             reason=reason,
-            stored=self.running.n_stored,
+            stored=done.n_stored,
             missing=fact.account.missing,
-            refused=self.running.refused,
+            refused=done.refused,
         )
-        self.running.close()
-        self.running = None
+        done.close()
 
     def _append_samples(self, message: ElectrochemistrySamples) -> None:
+        if not message.time_s:
+            raise MessageError("time_s: no samples; send at least one")
         ElectrochemistryWriter(self._paths).append(
             message.first, message.time_s, message.potential_V, message.current_mA
         )
@@ -310,36 +355,14 @@ class ExperimentIntake:
         )
 
     def _keep_document(self, message: BlueskyDocument) -> None:
-        try:
-            document = json.loads(message.document_json)
-            uid = str(document["uid"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise MessageError(f"document_json: no document with a uid: {error}") from error
-        if self._is_new_document(f"{message.name}:{uid}"):
-            line = json.dumps({"name": message.name, "doc": document}) + "\n"
-            fd = os.open(self._paths.documents, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                os.write(fd, line.encode())
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        if message.name == "start" and "lithoscope_scan" in document:
-            self._run_scans[uid] = int(document["lithoscope_scan"])
+        document = self._documents.keep(message)
+        if message.name == "start" and isinstance(document.get("lithoscope_scan"), int):
+            self._run_scans[str(document["uid"])] = document["lithoscope_scan"]
         elif message.name == "stop" and document.get("exit_status") == "success":
             # The second witness: a source that forgot to end its scan has ended its run.
             scan = self._run_scans.pop(str(document.get("run_start")), None)
             if scan is not None:
                 self._complete(scan, "run_stop")
-
-    def _is_new_document(self, key: str) -> bool:
-        if self._seen_documents is None:
-            self._seen_documents = set()
-            if self._paths.documents.exists():
-                for line in self._paths.documents.read_text().splitlines():
-                    self._seen_documents.add(_document_key(line))
-        is_new = key not in self._seen_documents
-        self._seen_documents.add(key)
-        return is_new
 
     def _verdict_missed(self, message: VerdictMissed) -> None:
         self._append(
@@ -364,16 +387,3 @@ class ExperimentIntake:
     def _append(self, messages: Sequence[JournalMessage]) -> None:
         self._journal.append(messages)
         self.follow()
-
-
-def _is_settled(scan: ScanHistory) -> bool:
-    return scan.completed is not None and scan.decided is not None
-
-
-def _document_key(line: str) -> str:
-    try:
-        parts = json.loads(line)
-        return f"{parts['name']}:{parts['doc']['uid']}"
-    except (ValueError, KeyError, TypeError):
-        # A line torn by a power cut; its document is sent again and gets a line of its own.
-        return ""

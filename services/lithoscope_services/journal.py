@@ -10,6 +10,7 @@ import structlog
 import zmq
 
 from lithoscope_messages import (
+    MAX_HEADER_BYTES,
     MAY_APPEND,
     AppendDone,
     AppendRefused,
@@ -36,6 +37,8 @@ from lithoscope_store import JournalDatabase, Store, StoreError, write_manifest
 
 _REQUESTS = adapter_of(JournalRequest)
 FEED_HEAD_S = 1.0
+#: So many entries fit into one message in any case.
+FEW = 100
 log = structlog.get_logger()
 
 
@@ -55,6 +58,7 @@ class JournalService:
         self._store = store
         self._open: dict[str, JournalDatabase] = {}
         self._sealing: dict[str, threading.Thread] = {}
+        self._unsealed: set[str] = set()
         self._router = loop.socket(zmq.ROUTER, JOURNAL)
         self._feed = loop.socket(zmq.PUB, FEED)
         bind(self._router, endpoint(loop.runtime_dir, "journal"))
@@ -153,13 +157,18 @@ class JournalService:
             return Entries(
                 request=request.request, experiment=request.experiment, head=0, entries=()
             )
-        head, entries = database.read_since(request.after, request.limit)
-        return Entries(
-            request=request.request,
-            experiment=request.experiment,
-            head=head,
-            entries=tuple(entries),
-        )
+        limit = request.limit
+        while True:
+            head, entries = database.read_since(request.after, limit)
+            reply = Entries(
+                request=request.request,
+                experiment=request.experiment,
+                head=head,
+                entries=tuple(entries),
+            )
+            if len(entries) <= FEW or len(encode(reply)) <= MAX_HEADER_BYTES:
+                return reply
+            limit = len(entries) // 2
 
     def _list(self, request: ListExperiments) -> Experiments:
         heads = []
@@ -169,9 +178,11 @@ class JournalService:
             except StoreError as error:
                 log.warning("journal_unreadable", experiment=name, error=str(error))
                 continue
-            heads.append(
-                ExperimentHead(experiment=name, head=database.head, sealed=database.is_sealed)
-            )
+            is_sealed = database.is_sealed
+            heads.append(ExperimentHead(experiment=name, head=database.head, sealed=is_sealed))
+            if is_sealed and name not in self._sealing:
+                # A store keeps hundreds of old experiments; a process, about as many open files.
+                self._open.pop(name).close()
         return Experiments(request=request.request, experiments=tuple(heads))
 
     def _database(self, name: str, *, create: bool = False) -> JournalDatabase:
@@ -187,7 +198,14 @@ class JournalService:
     def _seal(self, name: str) -> None:
         """Close an ended experiment for good; its checksums are summed up beside the loop."""
         database = self._database(name)
-        database.seal()
+        try:
+            database.seal()
+        except StoreError as error:
+            # Somebody reads the file just now; it takes nothing more, and is tried again.
+            log.warning("not_sealed_yet", experiment=name, error=str(error))
+            self._unsealed.add(name)
+            return
+        self._unsealed.discard(name)
         log.info("experiment_sealed", experiment=name, head=database.head)
         # A manifest cut short by a stop is simply not there; the next start makes it.
         thread = threading.Thread(
@@ -199,6 +217,8 @@ class JournalService:
     def _say_heads(self) -> None:
         for name, database in self._open.items():
             self._publish(name, FeedHead(experiment=name, head=database.head))
+        for name in list(self._unsealed):
+            self._seal(name)
 
     def _publish(self, name: str, message: Message) -> None:
         self._feed.send_multipart([name.encode() + b"\0", encode(message)])

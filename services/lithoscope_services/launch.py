@@ -142,6 +142,7 @@ def run_simulate(options: SimulateOptions) -> int:
         feed_running(
             source,
             _named(options.settings, options.name, n_scans=options.n_scans),
+            store,
             Path(instance.runtime_dir),
             stop.event,
         )

@@ -5,13 +5,16 @@ import json
 import sys
 from pathlib import Path
 
-from lithoscope_services.errors import ServiceError
+from lithoscope_services.errors import RefusedError, ServiceError, SourceError
 from lithoscope_services.logs import configure_logs
 from lithoscope_services.loop import Loop
 from lithoscope_services.settings.tree import Settings
 from lithoscope_store import Store, StoreError
+from lithoscope_store.durable import write_atomic
 
 STAGES = ("reconstruct", "register", "segment", "measure", "decide")
+#: In the runtime directory: why a source can never go on, for whoever waits for its scans.
+SOURCE_FAILURE = "source.failure"
 SERVICES = ("journal", "ingest", *STAGES, "beamline")
 
 
@@ -30,7 +33,18 @@ def main() -> None:
         _run(arguments)
     except (ServiceError, StoreError) as error:
         sys.stderr.write(f"lithoscope: error: {arguments.name}: {error}\n")
+        if arguments.name == "beamline" and _is_final(error):
+            write_atomic(arguments.runtime_dir / SOURCE_FAILURE, str(error).encode())
         sys.exit(1)
+
+
+def _is_final(error: BaseException | None) -> bool:
+    """Whether starting a source again would bring the same failure."""
+    while error is not None:
+        if isinstance(error, SourceError | RefusedError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -53,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> None:
         elif arguments.name == "beamline":
             from lithoscope_services.beamline.source import run_source
 
-            run_source(loop, json.loads(arguments.source.read_text()), settings)
+            run_source(loop, json.loads(arguments.source.read_text()), settings, store)
         else:
             from lithoscope_services.runner import Runner
             from lithoscope_services.stages import stage_named

@@ -142,6 +142,7 @@ class Runner:
             for experiment, history in self._histories.items()
             if history.ended is None
             for task in self._stage.plan(history)
+            if task.key not in history.given_up
         ]
         self._loop.pulse.queue_depth = len(waiting)
         if not waiting:
@@ -153,8 +154,9 @@ class Runner:
         self._start(*waiting[0])
 
     def _start(self, experiment: str, task: Task) -> None:
-        attempt = self._histories[experiment].attempts.get(task.key, 0) + 1
-        if attempt > MAX_STARTS:
+        history = self._histories[experiment]
+        attempt = history.attempts.get(task.key, 0) + 1
+        if history.starts_of(task.key) >= MAX_STARTS:
             self._give_up(experiment, task, f"begun {MAX_STARTS} times and never ended")
             return
         self._started_ns, self._started_s = time.time_ns(), time.monotonic()

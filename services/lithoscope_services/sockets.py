@@ -85,15 +85,18 @@ def open_socket(
 
 
 def bind(socket: zmq.Socket[bytes], endpoint: str) -> None:
-    """Bind, but never to the network without CURVE.
+    """Bind, but to nothing that others can reach without CURVE.
 
     Raises
     ------
     UnsafeEndpointError
-        If the address is TCP and the socket is not a CURVE server.
+        If the address is no ipc file and the socket is not a CURVE server.
     """
-    if endpoint.startswith("tcp://") and not socket.getsockopt(zmq.CURVE_SERVER):
+    # ipc://@name has no file, hence no permissions: any user of the machine could connect.
+    is_private = endpoint.startswith("ipc:///")
+    if not is_private and not socket.getsockopt(zmq.CURVE_SERVER):
         raise UnsafeEndpointError(
-            f"{endpoint}: TCP is bound only with CURVE keys; use ipc on one machine"
+            f"{endpoint}: only ipc files are bound without CURVE keys; use ipc:///absolute/path "
+            "on one machine"
         )
     socket.bind(endpoint)

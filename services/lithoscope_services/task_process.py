@@ -16,6 +16,7 @@ from lithoscope_messages import encode
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.stage import Task
 from lithoscope_services.stages import stage_named
+from lithoscope_store import StoreError
 
 
 def task_to_json(task: Task) -> bytes:
@@ -67,11 +68,15 @@ def main() -> None:
         try:
             for fact in stage.execute(task, store_root):
                 _say("fact", message=encode(fact).decode())
-        except (ServiceError, ValueError, OSError, MemoryError, ArithmeticError) as error:
+        except (
+            *(ServiceError, StoreError, ValueError),
+            *(OSError, MemoryError, ArithmeticError),
+        ) as error:
             # ValueErrors are contracts broken by the data: trying again would not help.
+            is_named = type(error).__module__.startswith("lithoscope_")
             _say(
                 "failed",
-                error=f"{type(error).__name__}: {error}",
+                error=str(error) if is_named else f"{type(error).__name__}: {error}",
                 is_final=isinstance(error, ServiceError | ValueError),
                 trace=traceback.format_exc(),
             )

@@ -66,9 +66,7 @@ def test_importing_messages_pulls_in_neither_numpy_nor_zmq() -> None:
         " if m in sys.modules])"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
 

@@ -3,7 +3,7 @@
 They know nothing of simulation: any devices with the same protocols will do.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from bluesky import plan_stubs as bps
@@ -51,6 +51,7 @@ def experiment_plan(
     *,
     done: frozenset[int],
     experiment: str,
+    on_decided: Callable[[int], None] = lambda _scan: None,
 ) -> Plan:
     """Run all pulses and scans; wait for the verdict on each scan before the next pulse.
 
@@ -64,6 +65,8 @@ def experiment_plan(
         Scans that were completed before the plan was interrupted; they are not taken again.
     experiment
         Name in the metadata of every run.
+    on_decided
+        Called with the number of each scan whose verdict has come.
     """
     metadata = {"lithoscope_experiment": experiment}
     for point in points:
@@ -74,3 +77,4 @@ def experiment_plan(
         if point.scan + 1 not in done:
             tomograph.expose_ahead(point.scan + 1)
         yield from bps.abs_set(verdict, point.scan, wait=True)
+        on_decided(point.scan)

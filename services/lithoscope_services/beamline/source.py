@@ -12,15 +12,17 @@ import zmq
 from bluesky import RunEngine
 
 from lithoscope_messages import ExperimentDescription
-from lithoscope_pipeline.phantom import make_cell
+from lithoscope_pipeline.phantom import SimulatedCell, make_cell
 from lithoscope_services.beamline.devices import Cycler, Tomograph, Verdict
 from lithoscope_services.beamline.plans import experiment_plan
+from lithoscope_services.beamline.truth import TruthKeeper
 from lithoscope_services.errors import ServiceError, StopRequested
 from lithoscope_services.frame_link import FrameLink
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.loop import Loop, endpoint
 from lithoscope_services.settings.tree import Settings
+from lithoscope_store import Store
 
 log = structlog.get_logger()
 
@@ -43,7 +45,7 @@ class Stopper:
         self.check()
 
 
-def run_source(loop: Loop, source: dict[str, Any], settings: Settings) -> None:
+def run_source(loop: Loop, source: dict[str, Any], settings: Settings, store: Store) -> None:
     """Run a source beside the loop, which goes on beating; end with it.
 
     Parameters
@@ -54,6 +56,8 @@ def run_source(loop: Loop, source: dict[str, Any], settings: Settings) -> None:
         ``{"kind": "simulated", …}`` or ``{"kind": "files", …}``.
     settings
         Of the instance.
+    store
+        Where the truth of a simulated experiment goes.
 
     Raises
     ------
@@ -65,12 +69,12 @@ def run_source(loop: Loop, source: dict[str, Any], settings: Settings) -> None:
 
     def work() -> None:
         try:
-            _feed(source, settings, loop.runtime_dir, stopper)
+            _feed(source, settings, store, loop.runtime_dir, stopper)
         except StopRequested:
             log.info("source_stopped")
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises
+            log.exception("source_failed")
             failures.append(error)
-            raise
         finally:
             loop.stop()
 
@@ -86,13 +90,23 @@ def run_source(loop: Loop, source: dict[str, Any], settings: Settings) -> None:
 
 
 def feed_running(
-    source: dict[str, Any], settings: Settings, runtime_dir: Path, stop: threading.Event
+    source: dict[str, Any],
+    settings: Settings,
+    store: Store,
+    runtime_dir: Path,
+    stop: threading.Event,
 ) -> None:
     """Run a source in this process, into an instance that runs already."""
-    _feed(source, settings, runtime_dir, Stopper(stop))
+    _feed(source, settings, store, runtime_dir, Stopper(stop))
 
 
-def _feed(source: dict[str, Any], settings: Settings, runtime_dir: Path, stopper: Stopper) -> None:
+def _feed(
+    source: dict[str, Any],
+    settings: Settings,
+    store: Store,
+    runtime_dir: Path,
+    stopper: Stopper,
+) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     experiment = settings.experiment.name
     address = settings.instance.frames_endpoint or endpoint(runtime_dir, "frames")
@@ -108,7 +122,10 @@ def _feed(source: dict[str, Any], settings: Settings, runtime_dir: Path, stopper
             if history.ended is not None:
                 return
             if source["kind"] == "simulated":
-                _run_experiment(source, settings, journal, link, history, stopper)
+                cell = make_cell(source["size"], seed=source["seed"], n_scans=source["n_scans"])
+                truth = TruthKeeper(cell, store.experiment(experiment))
+                _run_experiment(source, cell, truth, settings, journal, link, history, stopper)
+                truth.finish()
             else:
                 from lithoscope_services.sources.feed import feed_files
 
@@ -120,13 +137,14 @@ def _feed(source: dict[str, Any], settings: Settings, runtime_dir: Path, stopper
 
 def _run_experiment(
     source: dict[str, Any],
+    cell: SimulatedCell,
+    truth: TruthKeeper,
     settings: Settings,
     journal: JournalClient,
     link: FrameLink,
     history: History,
     stopper: Stopper,
 ) -> None:
-    cell = make_cell(source["size"], seed=source["seed"], n_scans=source["n_scans"])
     link.begin_experiment(
         ExperimentDescription(
             source="simulated",
@@ -158,6 +176,7 @@ def _run_experiment(
             tomograph,
             verdict,
             done=done,
+            on_decided=truth.keep,
             experiment=settings.experiment.name,
         )
     )

@@ -1,8 +1,9 @@
 """Tables for people, on standard output."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -11,12 +12,10 @@ from lithoscope_services.doctor import Check
 
 # The metrics a person looks at first, with a short heading; --json and --csv have all of them.
 _SHOWN = (
-    ("plating_side_thickness_um", "plating side\nµm"),
-    ("stripping_side_thickness_um", "stripping side\nµm"),
+    ("plating_side_thickness_um", "plating\nside µm"),
+    ("stripping_side_thickness_um", "stripping\nside µm"),
     ("deposited_thickness_um", "deposited\nµm"),
-    ("deposited_coverage", "deposited\ncoverage"),
-    ("remaining_gap_um", "remaining gap\nµm"),
-    ("electrolyte_thickness_um", "electrolyte\nµm"),
+    ("remaining_gap_um", "remaining\ngap µm"),
 )
 _STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "bold red"}
 
@@ -24,22 +23,25 @@ _STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "bold 
 def print_report(report: dict[str, Any]) -> None:  # as make_report gives it
     """Print scans, decisions and failures."""
     console = Console()
-    table = Table(title=f"Experiment {report['experiment']}", title_justify="left")
+    # Narrow enough for a terminal of 80 columns.
+    title = f"Experiment {report['experiment']}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     headings = ("scan", "charge\nmAh", *(heading for _, heading in _SHOWN), "total\ns", "verdict")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     verdicts = {
         fact["scan"]: fact["verdict"]
         for fact in report["decisions"]
         if fact["type"] == "ScanDecided"
     }
     for scan in report["scans"]:
-        values = [_value(scan["metrics"].get(name)) for name, _ in _SHOWN]
+        metrics = [scan["metrics"].get(name) for name, _ in _SHOWN]
+        values = [None if metric is None else metric["value"] for metric in metrics]
         table.add_row(
             str(scan["scan"]),
-            _number(scan["charge_mAh"]),
-            *values,
-            _number(scan["latency_s"].get("total")),
+            _fixed(scan["charge_mAh"], 3),
+            *(_fixed(value, 1) for value in values),
+            _fixed(scan["latency_s"].get("total"), 1),
             verdicts.get(scan["scan"], ""),
         )
     console.print(table)
@@ -112,5 +114,10 @@ def _value(metric: dict[str, Any] | None) -> str:  # a metric as JSON has it
     return "" if metric is None or metric["value"] is None else f"{metric['value']:.4g}"
 
 
-def _number(value: float | Sequence[float] | None) -> str:
+def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
+
+
+def _fixed(value: float | None, decimals: int) -> str:
+    # Rounding first, and adding zero: what is nothing must not read as "-0.000".
+    return "" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"

@@ -51,7 +51,7 @@ class DecideStage:
         before: list[ScanHistory] = []
         for scan in history.in_order():
             before.append(scan)
-            if scan.decided is not None:
+            if scan.decided is not None or "decide" in scan.failures:
                 continue
             if scan.metrics is None and scan.failure is None:
                 break

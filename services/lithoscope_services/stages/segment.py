@@ -8,7 +8,7 @@ from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, l
 from lithoscope_pipeline.geometry import Roi
 from lithoscope_pipeline.labels import Label, classes_of
 from lithoscope_pipeline.rigid import RigidTransform, resample_rigid, rows_needed
-from lithoscope_pipeline.segment import find_grey_references, segment_layers
+from lithoscope_pipeline.segment import find_grey_references, lithium_share, segment_layers
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stage import Task, make_task
@@ -118,7 +118,10 @@ class SegmentStage:
             )
         classes = segment_layers(volume, references)
         labels = label_anatomy(
-            classes, _anatomy_reference(paths, task, roi), voxel_um=parameters["voxel_um"]
+            classes,
+            _anatomy_reference(paths, task, roi),
+            voxel_um=parameters["voxel_um"],
+            lithium_share=lithium_share(volume, references),
         )
 
         path = paths.volume(task.scan, task.key)

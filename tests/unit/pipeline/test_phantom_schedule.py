@@ -30,7 +30,7 @@ def test_many_scans_share_rests_and_stay_in_order() -> None:
     assert (times_s % period_s < cell.rest_s).all()
 
 
-def test_charge_rises_to_nine_tenths_of_its_hourly_rate_and_returns() -> None:
+def test_charge_rises_through_twelve_pulses_and_returns_to_nothing() -> None:
     charge = [point.charge_mAh_cm2 for point in make_cell(n_scans=3).schedule]
 
     # 12 pulses of 1.5 mA/cm2 for a sixth of an hour are 3 mAh/cm2.

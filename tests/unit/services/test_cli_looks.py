@@ -62,6 +62,17 @@ def test_a_report_for_people_shows_the_gap(run: Run, store: Path) -> None:
     assert "281.5" in out
 
 
+def test_a_report_for_people_fits_a_narrow_terminal(
+    run: Run, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    _, out, _ = run("report", "cell-7", "--store", str(store))
+
+    assert "…" not in out
+    assert "verdict" in out
+
+
 def test_two_formats_at_once_are_wrong_usage(run: Run, store: Path) -> None:
     code, out, _ = run("report", "cell-7", "--store", str(store), "--csv", "--json")
 

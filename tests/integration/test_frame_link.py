@@ -1,0 +1,374 @@
+"""Frames over the link: whatever happens on the way, each is on disk once, or refused aloud."""
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+import pytest
+import zmq
+from spine import (
+    COLUMNS,
+    ROWS,
+    Spine,
+    all_keys,
+    begin,
+    described,
+    image,
+    send,
+    spine,
+)
+
+from lithoscope_messages import (
+    Acknowledgement,
+    ExperimentDescription,
+    FrameHeader,
+    FrameKey,
+    FramesStored,
+    Refusal,
+    encode,
+)
+from lithoscope_services.errors import RefusedError, ServiceError
+from lithoscope_services.frame_link import FrameLink
+from lithoscope_services.loop import endpoint
+from lithoscope_services.settings import Settings, replace_values
+from lithoscope_services.sockets import FRAMES, open_socket
+from lithoscope_store import FrameReader
+
+N_PROJECTIONS = 150
+MEBIBYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
+    settings = replace_values(Settings(), {"ingest.buffer_bytes": MEBIBYTE})
+    with spine(tmp_path_factory.mktemp("store"), settings) as made:
+        made.start("journal", "ingest")
+        yield made
+
+
+def stored(services: Spine, experiment: str, scan: int = 0) -> FrameReader:
+    return FrameReader(services.store.experiment(experiment), scan, 0)
+
+
+def announced(services: Spine, experiment: str) -> set[tuple[str, int, int]]:
+    return {
+        (entry.message.kind, entry.message.first, entry.message.count)
+        for entry in services.entries(experiment)
+        if isinstance(entry.message, FramesStored)
+    }
+
+
+def check_all_is_there(services: Spine, experiment: str) -> None:
+    """Every frame is on disk once, with its own pixels, and its scan is complete."""
+    completed = services.completed(experiment)
+    assert completed.reason == "scan_end"
+    assert completed.account.missing == 0
+    assert completed.account.completeness == 1.0
+    reader = stored(services, experiment)
+    assert set(reader.keys) == set(all_keys(N_PROJECTIONS))
+    assert completed.account.sets[-1].stored == N_PROJECTIONS
+    for index in (0, 77, N_PROJECTIONS - 1):
+        frame = reader.read_frame(FrameKey(scan=0, kind="projection", index=index))
+        np.testing.assert_array_equal(frame, image(index + 10_000))
+    assert announced(services, experiment) == {
+        ("dark", 0, 1),
+        ("flat", 0, 2),
+        ("projection", 0, 64),
+        ("projection", 64, 64),
+        ("projection", 128, 22),
+    }
+
+
+def test_frames_in_order_are_all_stored(services: Spine) -> None:
+    with services.link("in-order") as link:
+        begin(link, 0, described(N_PROJECTIONS))
+        for key in all_keys(N_PROJECTIONS):
+            send(link, key)
+        link.end_scan(0)
+
+    check_all_is_there(services, "in-order")
+
+
+def test_frames_in_any_order_give_the_same_scan(services: Spine) -> None:
+    keys = all_keys(N_PROJECTIONS)
+    random.Random(3).shuffle(keys)
+    with services.link("shuffled") as link:
+        begin(link, 0, described(N_PROJECTIONS))
+        for key in keys:
+            send(link, key)
+        link.end_scan(0)
+
+    check_all_is_there(services, "shuffled")
+    assert (
+        services.completed("shuffled").frames_sha256
+        == services.completed("in-order").frames_sha256
+    )
+
+
+def test_doubled_frames_collapse(services: Spine) -> None:
+    with services.link("doubled") as link, services.link("doubled") as other:
+        begin(link, 0, described(N_PROJECTIONS))
+        begin(other, 0, described(N_PROJECTIONS))
+        for key in all_keys(N_PROJECTIONS):
+            send(link, key)
+            send(other, key)
+        other.flush()
+        link.end_scan(0)
+        for key in all_keys(N_PROJECTIONS):
+            send(other, key)  # a source that was restarted sends a finished scan again
+        other.flush()
+
+    check_all_is_there(services, "doubled")
+    assert other.refusals == []
+
+
+def test_garbage_in_between_harms_nothing(services: Spine) -> None:
+    noise = random.Random(5)
+    with (
+        services.link("garbage") as link,
+        open_socket(services.context, zmq.DEALER, FRAMES) as stranger,
+    ):
+        stranger.connect(endpoint(services.runtime_dir, "frames"))
+        assert stranger.poll(5000, zmq.POLLOUT)
+        begin(link, 0, described(N_PROJECTIONS))
+        for key in all_keys(N_PROJECTIONS):
+            send(link, key)
+            parts = [noise.randbytes(noise.randrange(40)) for _ in range(noise.randint(1, 4))]
+            stranger.send_multipart(parts)
+        link.end_scan(0)
+
+    check_all_is_there(services, "garbage")
+    assert services.is_running("ingest")
+
+
+def test_sending_waits_for_credit_and_then_goes_on(services: Spine) -> None:
+    rows, columns = 256, 512  # 256 KiB a frame, four of them are all the credit
+    biggest = 0
+    with services.link("credit") as link:
+        begin(link, 0, described(40, rows=rows, columns=columns))
+        for key in all_keys(40):
+            send(link, key, rows=rows, columns=columns)
+            biggest = max(biggest, link.bytes_under_way)
+        link.end_scan(0)
+
+    assert 256 * 1024 < biggest <= MEBIBYTE
+    assert services.completed("credit").account.missing == 0
+
+
+def test_ingest_killed_in_the_middle_of_a_scan_loses_and_doubles_nothing(
+    tmp_path: Path,
+) -> None:
+    with spine(tmp_path) as services:
+        services.start("journal", "ingest")
+        with services.link("killed") as link:
+            begin(link, 0, described(N_PROJECTIONS))
+            for count, key in enumerate(all_keys(N_PROJECTIONS)):
+                if count in (20, 110):
+                    services.kill("ingest")
+                    services.start("ingest")
+                send(link, key)
+            link.end_scan(0)
+
+        check_all_is_there(services, "killed")
+        assert link.refusals == []
+
+
+def test_a_source_that_was_restarted_goes_on_with_its_scan(services: Spine) -> None:
+    keys = all_keys(N_PROJECTIONS)
+    with services.link("restarted") as link:
+        begin(link, 0, described(N_PROJECTIONS))
+        for key in keys[:60]:
+            send(link, key)
+    # Closed without a flush, as a source that died: nobody knows what has arrived.
+    with services.link("restarted") as link:
+        begin(link, 0, described(N_PROJECTIONS))
+        for key in keys:
+            send(link, key)
+        link.end_scan(0)
+
+    check_all_is_there(services, "restarted")
+
+
+def send_raw(services: Spine, header: FrameHeader, payload: bytes) -> Refusal | Acknowledgement:
+    """Send a frame past the client, which would not send a wrong one."""
+    with open_socket(services.context, zmq.DEALER, FRAMES) as socket:
+        socket.connect(endpoint(services.runtime_dir, "frames"))
+        assert socket.poll(5000, zmq.POLLOUT)
+        socket.send_multipart([encode(header), payload])
+        assert socket.poll(10_000)
+        data = socket.recv()
+    model = Refusal if b'"Refusal"' in data else Acknowledgement
+    return model.model_validate_json(data)
+
+
+def header_of(name: str, payload: bytes, **changes: object) -> FrameHeader:
+    parts: dict[str, object] = {
+        "experiment": name,
+        "scan": 0,
+        "kind": "projection",
+        "index": 0,
+        "session": "ab" * 16,
+        "sequence": 0,
+        "theta_deg": 0.0,
+        "time_ns": 0,
+        "dtype": "uint16",
+        "shape": (ROWS, COLUMNS),
+        "crc32c": google_crc32c.value(payload),
+    }
+    return FrameHeader.model_validate(parts | changes)
+
+
+@pytest.fixture(scope="module")
+def open_scan(services: Spine) -> Iterator[str]:
+    """An experiment whose scan 0 is running."""
+    with services.link("open") as link:
+        begin(link, 0, described(N_PROJECTIONS))
+        yield "open"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"crc32c": 1}, "crc32c"),
+        ({"scan": 7}, "scan 7, which is not running"),
+        ({"shape": (ROWS, COLUMNS - 1)}, "announced"),
+        ({"dtype": "uint8"}, "announced"),
+        ({"index": N_PROJECTIONS}, "150 were announced"),
+        ({"set": 1}, "was not announced"),
+        ({"tile": 2}, "was not announced"),
+        ({"codec": "blosc"}, "send none"),
+        ({"experiment": "never-begun"}, "send ScanBegin first"),
+    ],
+    ids=["crc", "scan", "shape", "dtype", "index", "set", "tile", "codec", "experiment"],
+)
+def test_a_frame_that_does_not_belong_is_refused_with_its_reason(
+    services: Spine, open_scan: str, changes: dict[str, object], reason: str
+) -> None:
+    payload = image(0).tobytes()
+
+    answer = send_raw(services, header_of(open_scan, payload, **changes), payload)
+
+    assert isinstance(answer, Refusal)
+    assert reason in answer.reason
+    assert not stored(services, open_scan).keys
+
+
+def test_a_frame_that_is_cut_short_is_refused(services: Spine, open_scan: str) -> None:
+    payload = image(0).tobytes()[:-2]
+
+    answer = send_raw(services, header_of(open_scan, payload), payload)
+
+    assert isinstance(answer, Refusal)
+    assert "bytes" in answer.reason
+
+
+def test_refused_frames_are_counted_and_never_mixed_in(services: Spine) -> None:
+    with services.link("foreign") as link:
+        begin(link, 0, described(4))
+        for key in all_keys(4):
+            send(link, key)
+            send(link, key.model_copy(update={"scan": 3}))
+        link.end_scan(0)
+        late = FrameKey(scan=0, kind="projection", index=3)
+        send(link, late)
+        link.flush()
+
+    assert services.completed("foreign").account.missing == 0
+    assert len(link.refusals) == len(all_keys(4))
+    assert set(stored(services, "foreign").keys) == set(all_keys(4))
+
+
+def test_a_frame_after_the_end_of_its_scan_is_refused_unless_it_is_there(
+    services: Spine,
+) -> None:
+    with services.link("late") as link:
+        begin(link, 0, described(4))
+        for key in all_keys(4)[:-1]:
+            send(link, key)
+        link.end_scan(0)
+        for key in all_keys(4):
+            send(link, key)
+        link.flush()
+
+    assert services.completed("late").account.missing == 1
+    assert len(link.refusals) == 1
+    assert "after scan 0 was closed" in link.refusals[0].reason
+
+
+def test_what_ingest_refuses_to_begin_is_an_error_of_the_source(services: Spine) -> None:
+    with services.link("no-beginning") as link, pytest.raises(RefusedError, match="begun"):
+        link.begin_scan(0, described(4))
+
+
+def test_samples_of_the_cycler_are_stored_once_and_gaps_are_refused(services: Spine) -> None:
+    with services.link("cycler") as link:
+        link.begin_experiment(ExperimentDescription())
+        link.send_electrochemistry(0, (0.0, 1.0), (3.0, 3.1), (1.0, 1.0))
+        link.send_electrochemistry(0, (0.0, 1.0), (3.0, 3.1), (1.0, 1.0))
+        link.send_electrochemistry(7, (7.0,), (3.0,), (1.0,))
+        link.send_electrochemistry(2, (), (), ())
+        link.send_electrochemistry(2, (float("nan"),), (3.0,), (1.0,))
+        link.send_electrochemistry(2, (2.0,), (3.2,), (1.0,))
+        link.flush()
+
+    kinds = [entry.message.type for entry in services.entries("cycler")]
+    assert kinds == ["ExperimentStarted", *["ElectrochemistryAppended"] * 2]
+    assert len(link.refusals) == 3
+    assert services.is_running("ingest")
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["", "[]", "7", '"text"', '{"uid": 1, "lithoscope_scan": "x"}', '{"uid": [], "a": {}}'],
+)
+def test_odd_documents_do_not_stop_ingest(services: Spine, document: str) -> None:
+    with services.link("documents") as link:
+        link.begin_experiment(ExperimentDescription())
+        link.send_document("start", document)
+        link.flush()
+
+    assert services.is_running("ingest")
+
+
+def test_a_run_that_stopped_well_closes_a_scan_that_nobody_ended(services: Spine) -> None:
+    with services.link("witness") as link:
+        begin(link, 0, described(4))
+        link.send_document("start", '{"uid": "u1", "lithoscope_scan": 0}')
+        for key in all_keys(4):
+            send(link, key)
+        link.send_document("stop", '{"uid": "u2", "run_start": "u1", "exit_status": "success"}')
+        link.flush()
+
+    completed = services.completed("witness")
+    assert (completed.reason, completed.account.missing) == ("run_stop", 0)
+
+
+def test_a_source_gives_up_when_ingest_stays_silent(services: Spine) -> None:
+    with (
+        FrameLink(f"ipc://{services.runtime_dir}/nobody", "silent", patience_s=0.5) as link,
+        pytest.raises(ServiceError, match="acknowledged nothing"),
+    ):
+        link.begin_experiment(ExperimentDescription())
+
+
+def send_documents(link: FrameLink, count: int) -> None:
+    for number in range(count):
+        link.send_document("event", f'{{"uid": {number}}}')
+
+
+def test_messages_of_two_threads_do_not_mix(services: Spine) -> None:
+    with services.link("threads") as link:
+        begin(link, 0, described(N_PROJECTIONS))
+        documents = threading.Thread(target=send_documents, args=(link, 100))
+        documents.start()
+        for key in all_keys(N_PROJECTIONS):
+            send(link, key)
+        documents.join(60)
+        link.end_scan(0)
+
+    check_all_is_there(services, "threads")
+    lines = services.store.experiment("threads").documents.read_text().splitlines()
+    assert len(lines) == 100
