@@ -73,7 +73,6 @@ def examine(store: Path, settings: Settings) -> tuple[Check, ...]:
     settings
         Of the experiment.
     """
-    journal_dir = settings.instance.journal_dir or store
     return (
         _check_python(),
         *_check_packages(),
@@ -83,8 +82,8 @@ def examine(store: Path, settings: Settings) -> tuple[Check, ...]:
         _check_gpu(),
         _check_tensorrt(),
         _check_space(store, settings.ingest.min_free_fraction),
-        _check_file_system(journal_dir),
-        _check_flush(journal_dir),
+        _check_file_system(store),
+        _check_flush(store),
         _check_port(settings.dashboard.host, settings.dashboard.port),
         _check_browser(),
     )
@@ -186,24 +185,24 @@ def _check_space(store: Path, min_free_fraction: float) -> Check:
     return Check(name="disk", state="ok", found=found)
 
 
-def _check_file_system(journal_dir: Path) -> Check:
-    kind = file_system_of(_nearest_folder(journal_dir))
-    found = f"{kind or 'unknown file system'} under {journal_dir}"
+def _check_file_system(store: Path) -> Check:
+    kind = file_system_of(_nearest_folder(store))
+    found = f"{kind or 'unknown file system'} under {store}"
     if kind in NETWORK_FILE_SYSTEMS:
-        advice = "a journal needs a local disk: set instance.journal_dir to a folder on one"
+        advice = "a journal needs a local disk: choose a --store on one"
         return Check(name="journal", state="problem", found=found, advice=advice)
     return Check(name="journal", state="ok", found=found)
 
 
-def _check_flush(journal_dir: Path) -> Check:
+def _check_flush(store: Path) -> Check:
     try:
-        flush_ms = _flush_ms(_nearest_folder(journal_dir))
+        flush_ms = _flush_ms(_nearest_folder(store))
     except OSError as error:
-        found = f"cannot write to {journal_dir}: {error.strerror}"
+        found = f"cannot write to {store}: {error.strerror}"
         return Check(name="flush", state="problem", found=found, advice="choose another --store")
     found = f"{flush_ms:.1f} ms until 4 KiB are on the disk (median of {FSYNC_TRIALS})"
     if flush_ms > SLOW_FSYNC_MS:
-        advice = "the journal waits for every flush: set instance.journal_dir to a faster disk"
+        advice = "the journal waits for every flush: choose a --store on a faster disk"
         return Check(name="flush", state="warning", found=found, advice=advice)
     return Check(name="flush", state="ok", found=found)
 

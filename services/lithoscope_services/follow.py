@@ -42,6 +42,17 @@ class StopOnSignal:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type] # what signal gave back
 
+    def check(self) -> None:
+        """Raise if a signal has come.
+
+        Raises
+        ------
+        StopRequested
+            If it has.
+        """
+        if self.event.is_set():
+            raise StopRequested("ended by a signal")
+
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.event.set()
 
@@ -124,8 +135,7 @@ class Follower:
             return
 
     def _look(self) -> None:
-        if self._stop.event.is_set():
-            raise StopRequested("ended by a signal")
+        self._stop.check()
         self._instance.look()
 
     def _read(self, journal: JournalClient) -> tuple[Entry, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lithoscope_services.errors import InstanceError, ServiceError
+from lithoscope_services.errors import InstanceError, ServiceError, StopRequested
 from lithoscope_services.follow import Follower, StopOnSignal
 from lithoscope_services.history import History
 from lithoscope_services.instance import Instance, is_free, wait_for_file
@@ -88,7 +88,7 @@ def run_demo(options: DemoOptions) -> int:
         "scan_s": options.scan_s,
     }
     with StopOnSignal() as stop, _instance(store, settings, source) as instance:
-        url = _say_where(instance)
+        url = _say_where(instance, stop)
         if url and not options.is_headless and sys.stdout.isatty():
             webbrowser.open(url)
         follower = Follower(instance, options.name, options.n_scans, stop)
@@ -107,7 +107,7 @@ def run_up(settings: Settings, store_root: Path) -> int:
     name = settings.experiment.name
     _check_not_over(store, name)
     with StopOnSignal() as stop, _instance(store, settings, None) as instance:
-        _say_where(instance)
+        _say_where(instance, stop)
         frames = settings.instance.frames_endpoint or f"ipc://{instance.runtime_dir}/frames"
         _say(f"Experiment {name}: frames are taken at {frames}. Ctrl-C ends everything.")
         Follower(instance, name, settings.experiment.n_scans, stop).follow()
@@ -237,9 +237,17 @@ def _check_not_over(store: Store, name: str) -> None:
             )
 
 
-def _say_where(instance: Instance) -> str:
+def _say_where(instance: Instance, stop: StopOnSignal) -> str:
+    def look() -> None:
+        stop.check()
+        instance.look()
+
     path = instance.runtime_dir / "dashboard.json"
-    if not wait_for_file(path, DASHBOARD_WAIT_S, look=instance.look):
+    try:
+        is_up = wait_for_file(path, DASHBOARD_WAIT_S, look=look)
+    except StopRequested:
+        return ""
+    if not is_up:
         _say(f"The page did not come up; see {instance.log_path}")
         return ""
     url = str(json.loads(path.read_text())["url"])

@@ -166,7 +166,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         """End the children, the first started last: the journal hears all the others out."""
-        deadline_s = time.monotonic() + self._plan.drain_timeout_s
+        begin_s = time.monotonic()
+        deadline_s = begin_s + self._plan.drain_timeout_s
         first, others = self._children[:1], self._children[1:]
         for group in (others, first):
             for child in group:
@@ -177,6 +178,7 @@ class Supervisor:
                 log.error("service_killed", name=child.plan.name, pid=child.process.pid)
                 child.process.kill()
                 child.process.wait()
+        log.info("all_stopped", duration_s=round(time.monotonic() - begin_s, 2))
 
     @staticmethod
     def _wait(group: list[_Child], deadline_s: float) -> None:
@@ -186,6 +188,7 @@ class Supervisor:
                     child.process.wait(max(0.05, deadline_s - time.monotonic()))
                 except subprocess.TimeoutExpired:
                     continue
+                log.info("service_stopped", name=child.plan.name)
 
 
 def main() -> None:

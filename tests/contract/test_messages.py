@@ -111,14 +111,19 @@ def test_unknown_type_is_told_apart() -> None:
         decode(b'{"type": "Surprise"}', adapter_of(SourceMessage))
 
 
+def decoded_or_none(data: bytes) -> Message | None:
+    """Read bytes; anything but a message or a MessageError fails the test."""
+    try:
+        return decode(data, adapter_of(SourceMessage))
+    except MessageError:
+        return None
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_message_or_a_message_error(data: bytes) -> None:
-    try:
-        message = decode(data, adapter_of(SourceMessage))
-    except MessageError as error:
-        assert str(error)
-    else:
-        assert decode(encode(message), adapter_of(SourceMessage)) == message
+    message = decoded_or_none(data)
+
+    assert message is None or decode(encode(message), adapter_of(SourceMessage)) == message
 
 
 @given(
@@ -129,9 +134,6 @@ def test_a_header_with_one_changed_byte_never_crashes_the_reader(at: int, byte: 
     data = bytearray(json.dumps(HEADER).encode())
     data[at % len(data)] = byte
 
-    try:
-        message = decode(bytes(data), adapter_of(SourceMessage))
-    except MessageError as error:
-        assert str(error)
-    else:
-        assert isinstance(message, FrameHeader)
+    message = decoded_or_none(bytes(data))
+
+    assert message is None or isinstance(message, FrameHeader)

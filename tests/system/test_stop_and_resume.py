@@ -52,7 +52,7 @@ def test_a_signal_ends_a_demo_within_five_seconds_and_leaves_nothing(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with running(demo_command(tmp_path, "stopped", "--no-wait")) as process:
-        until(lambda: ALL <= set(services(process)), timeout_s=60, what="all services")
+        until(lambda: set(services(process)) >= ALL, timeout_s=60, what="all services")
         until(lambda: is_scanning(tmp_path, "stopped"), timeout_s=90, what="frames")
         family = process.children(recursive=True)
         folders = socket_folders(tmp_path)
@@ -62,13 +62,29 @@ def test_a_signal_ends_a_demo_within_five_seconds_and_leaves_nothing(
         code = process.wait(30)
 
         took_s = time.monotonic() - begin_s
-        assert took_s < STOP_S
+        log = (tmp_path / ".lithoscope" / "services.log").read_text()[-3000:]
+        assert took_s < STOP_S, log
         assert code == 0
         assert gone(family), [process for process in family if process.is_running()]
     assert len(folders) == 1
     assert not folders[0].exists()
     assert find_instance(Store(tmp_path)) is None
     assert list(Store(tmp_path).instances.iterdir()) == []
+
+
+def test_a_demo_can_be_stopped_while_it_is_starting(tmp_path: Path) -> None:
+    with running(demo_command(tmp_path, "stopped", "--no-wait")) as process:
+        until(lambda: "supervisor" in services(process), timeout_s=60, what="the supervisor")
+        family = process.children(recursive=True)
+        begin_s = time.monotonic()
+
+        process.terminate()
+        code = process.wait(30)
+
+        assert time.monotonic() - begin_s < STOP_S
+        assert code == 0
+        assert gone(family)
+    assert list(Store(tmp_path).instances.glob("*.json")) == []
 
 
 @pytest.mark.timeout(400)

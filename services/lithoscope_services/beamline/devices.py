@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from lithoscope_messages import ExpectedCount, FrameKey, ScanDecided, ScanPhase
 from lithoscope_pipeline.phantom import Electrochemistry, ScanFrames, SimulatedCell
 from lithoscope_pipeline.phantom.schedule import record_electrochemistry
-from lithoscope_services.beamline.status import WorkStatus
+from lithoscope_services.beamline.status import WorkStatus, in_thread
 from lithoscope_services.frame_link import FrameLink, ScanDescription
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import JournalClient
@@ -45,7 +45,6 @@ class Tomograph:
         self._wait = wait
         self._scan = 0
         self._status: WorkStatus | None = None
-        self._pool = ThreadPoolExecutor(1, "next-scan")
         self._ready: dict[int, Future[ScanFrames]] = {}
 
     def prepare(self, scan: int) -> WorkStatus:
@@ -56,7 +55,7 @@ class Tomograph:
     def expose_ahead(self, scan: int) -> None:
         """Compute the frames of a scan while something else is waited for."""
         if scan < len(self._cell.schedule) and scan not in self._ready:
-            self._ready[scan] = self._pool.submit(self._cell.frames, scan)
+            self._ready[scan] = in_thread(lambda: self._cell.frames(scan))
 
     def kickoff(self) -> WorkStatus:
         """Start the scan that was prepared."""

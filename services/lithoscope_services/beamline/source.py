@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 import zmq
 from bluesky import RunEngine
+from bluesky.utils import FailedStatus
 
 from lithoscope_messages import ExperimentDescription
 from lithoscope_pipeline.phantom import SimulatedCell, make_cell
@@ -72,9 +73,12 @@ def run_source(loop: Loop, source: dict[str, Any], settings: Settings, store: St
             _feed(source, settings, store, loop.runtime_dir, stopper)
         except StopRequested:
             log.info("source_stopped")
-        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises
-            log.exception("source_failed")
-            failures.append(error)
+        except Exception as error:
+            if stopper.event.is_set():  # the engine wraps the order to stop into a failure
+                log.info("source_stopped")
+            else:
+                log.exception("source_failed")
+                failures.append(_reason(error))
         finally:
             loop.stop()
 
@@ -82,11 +86,18 @@ def run_source(loop: Loop, source: dict[str, Any], settings: Settings, store: St
     thread.start()
     loop.run()
     stopper.event.set()
-    thread.join(timeout=3.0)
+    thread.join(timeout=2.0)
     if failures:
         raise ServiceError(f"{source['kind']} source: {failures[0]}") from failures[0]
     if thread.is_alive():
         log.warning("source_left_behind")
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Give what made a device fail, where the engine says only that it did."""
+    while isinstance(error, FailedStatus) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def feed_running(

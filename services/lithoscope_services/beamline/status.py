@@ -3,6 +3,25 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """Do a piece of work in a thread of its own, which never keeps the program from ending."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, as a future does
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    Thread(target=run, daemon=True).start()
+    return future
 
 
 class WorkStatus:
@@ -15,16 +34,7 @@ class WorkStatus:
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
-        self._future: Future[None] = Future()
-        Thread(target=self._run, args=(work,), daemon=True).start()
-
-    def _run(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, as a future does
-            self._future.set_exception(error)
-        else:
-            self._future.set_result(None)
+        self._future = in_thread(work)
 
     @property
     def done(self) -> bool:

@@ -38,7 +38,7 @@ def load_settings(path: Path | None) -> Settings:
     Returns
     -------
     Settings
-        Complete and frozen; a relative ``journal_dir`` is referred to the folder of the file.
+        Complete and frozen.
 
     Raises
     ------
@@ -48,12 +48,7 @@ def load_settings(path: Path | None) -> Settings:
     file = find_settings_file(path)
     if file is None:
         return Settings()
-    settings = parse_settings(_read(file), where=str(file))
-    journal_dir = settings.instance.journal_dir
-    if journal_dir is None or journal_dir.is_absolute():
-        return settings
-    resolved = (file.resolve().parent / journal_dir).resolve()
-    return replace_values(settings, {"instance.journal_dir": str(resolved)})
+    return parse_settings(_read(file), where=str(file))
 
 
 def parse_settings(text: str, *, where: str) -> Settings:

@@ -4,7 +4,6 @@ The tables of the file are the fields of :class:`Settings`, in this order.
 """
 
 import ipaddress
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -283,13 +282,6 @@ class DashboardSettings(Table):
 class InstanceSettings(Table):
     """How the processes run."""
 
-    journal_dir: Annotated[
-        Path | None,
-        Field(
-            description="Folder of the journals, on a local disk; left out, inside the store. "
-            "Relative to this file"
-        ),
-    ] = None
     frames_endpoint: Annotated[
         str | None,
         Field(description="Where sources connect; left out, an ipc socket that only you can open"),

@@ -126,7 +126,7 @@ def test_rules_can_be_switched_off_altogether() -> None:
     [
         {},
         {"experiment.active_area_cm2": 0.5, "scan.rotation_axis": 295.7},
-        {"experiment.sample": 'a "quoted" µ name', "instance.journal_dir": "/var/lib/x"},
+        {"experiment.sample": 'a "quoted" µ name', "instance.drain_timeout_s": 2.5},
     ],
 )
 def test_printed_settings_read_back_to_the_same(values: dict[str, object]) -> None:
@@ -195,13 +195,6 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="no UTF-8 text"):
         load_settings(file)
-
-
-def test_a_relative_journal_folder_is_beside_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "cell.toml"
-    file.write_text('[instance]\njournal_dir = "journals"\n')
-
-    assert load_settings(file).instance.journal_dir == tmp_path / "journals"
 
 
 def test_replacing_checks_the_whole_again() -> None:

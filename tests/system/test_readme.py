@@ -1,0 +1,178 @@
+"""Every command that README.md shows is run as a reader would, on simulated scans.
+
+A command that no entry of ``HOW`` knows fails: say there how it is run.
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+
+import psutil
+import pytest
+from demo_process import running, until
+
+from lithoscope_store import Store, read_journal
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+BIN = Path(sys.executable).parent
+SERVICES = {"journal", "ingest", "reconstruct", "register", "segment", "measure", "decide"}
+START_S, RUN_S = 60, 200
+
+
+def commands(block: str) -> list[str]:
+    lines = [line.partition(" #")[0].strip() for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+BLOCKS = [commands(text) for language, text in FENCES if language == "sh"]
+
+
+def here(command: str) -> list[str]:
+    """Take the programs of the running environment instead of those in ``.venv``."""
+    program, *rest = shlex.split(command)
+    return [str(BIN / program.removeprefix(".venv/bin/")), *rest]
+
+
+def environment() -> dict[str, str]:
+    # A make that runs the tests must not be taken for the one that is asked here.
+    outer = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "LITHOSCOPE_CONFIG")
+    return {key: value for key, value in os.environ.items() if key not in outer}
+
+
+def run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=RUN_S
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+def would_run(*words: str) -> str:
+    """Ask make what it would do."""
+    return run(["make", "--dry-run", "--no-print-directory", *words], ROOT)
+
+
+def make_demo(_command: str, folder: Path) -> None:
+    arguments = "--size tiny --scans 1 --headless --no-wait"
+    lines = would_run("demo", f"ARGS={arguments}").splitlines()
+    demo = next(line for line in lines if "lithoscope demo" in line)
+
+    said = run(here(demo), folder)
+
+    assert demo.endswith(arguments)
+    assert "lithoscope report demo" in said
+    assert len(read_journal(Store(folder / "lithoscope-store").experiment("demo").journal)) > 10
+
+
+def make_test(_command: str, _folder: Path) -> None:
+    said = would_run("test")
+
+    for tool in ("ruff format --check", "ruff check", "mypy", "lint-imports", "pytest"):
+        assert tool in said
+
+
+def ingest(command: str, folder: Path) -> None:
+    run(here(command), folder)
+
+    listed = run([str(BIN / "lithoscope"), "report", "my-cell", "--json"], folder)
+    scans = json.loads(listed)["scans"]
+    assert [len(scan["metrics"]) > 10 for scan in scans] == [True, True]
+
+
+def reconstruct(command: str, folder: Path) -> None:
+    run(here(command), folder)
+
+    assert (folder / "scan_000.zarr" / "zarr.json").is_file()
+
+
+def new(command: str, folder: Path) -> None:
+    run(here(command), folder)
+
+    config = folder / "my-cell.toml"
+    text = config.read_text()
+    assert re.search(r"(?m)^active_area_cm2 = 0.5$", text)
+    # Another instance on this machine may have the usual port.
+    config.write_text(re.sub(r"(?m)^port = \d+", "port = 0", text))
+
+
+def up(command: str, folder: Path) -> None:
+    ready = dict.fromkeys(SERVICES, "ready")
+    words = here(command)
+    with chdir(folder), running(words) as process:
+        until(lambda: states(process, folder) >= ready.items(), timeout_s=START_S, what="READY")
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(20) == 0
+
+
+def measure(command: str, folder: Path) -> None:
+    metrics = json.loads(run(here(command), folder))["metrics"]
+
+    assert metrics["plating_electrode_volume_um3"]["value"] > 0
+
+
+HOW: dict[str, Callable[[str, Path], None]] = {
+    "make demo": make_demo,
+    "make test": make_test,
+    ".venv/bin/lithoscope ingest": ingest,
+    ".venv/bin/lithoscope reconstruct": reconstruct,
+    ".venv/bin/lithoscope new": new,
+    ".venv/bin/lithoscope up": up,
+    ".venv/bin/lithoscope measure": measure,
+}
+
+
+def states(process: psutil.Process, folder: Path) -> "set[tuple[str, str]]":
+    """Ask the services of an instance how they are; nothing as long as there is none."""
+    assert process.is_running()
+    command = [str(BIN / "lithoscope"), "status", "--json"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=30
+    )
+    if done.returncode:
+        return set()
+    found = json.loads(done.stdout)["services"]
+    return {(each["service"], each["state"]) for each in found}
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("simulated") / "scans"
+    run(here(f"lithoscope simulate --size tiny --scans 2 --seed 5 --out {folder}"), ROOT)
+    return folder
+
+
+@pytest.fixture
+def folder(simulated: Path, tmp_path: Path) -> Path:
+    """A folder with the files that README.md names."""
+    for name, source in {
+        "scan_000.h5": "scan_000.h5",
+        "scan_001.h5": "scan_001.h5",
+        "labels.zarr": "labels_001.zarr",
+    }.items():
+        (tmp_path / name).symlink_to(simulated / source)
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block[0])
+def test_the_commands_of_a_block_do_what_they_say(block: list[str], folder: Path) -> None:
+    for command in block:
+        name = " ".join(command.split()[:2])
+        assert name in HOW, f"README.md shows {command!r}; say in HOW how it is tested"
+        HOW[name](command, folder)
+
+
+def test_every_block_of_the_page_is_one_of_commands() -> None:
+    assert len(BLOCKS) >= 4
+    assert {language for language, _ in FENCES} == {"sh"}
