@@ -85,7 +85,8 @@ def true_slice(n_columns: int, *, middle_px: float) -> FloatImage:
         v = (y - each.y) * cos - (x - each.x) * sin
         total[(u / each.a) ** 2 + (v / each.b) ** 2 <= 1.0] += each.value
     edge = (n_columns, _IN_A_PIXEL)
-    return total.reshape(*edge, *edge).mean(axis=(1, 3))
+    voxels: FloatImage = total.reshape(*edge, *edge).mean(axis=(1, 3))
+    return voxels
 
 
 def _radius_px(n_columns: int) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from benchmarks.places import places
+from benchmarks.places import disk_kind, places
 from benchmarks.tables import Report, Table
 from benchmarks.timing import Timed, Timings, interleave, wall_s
 from lithoscope_messages import FrameHeader
@@ -45,7 +45,7 @@ def measure(*, is_quick: bool) -> Report:
             "frame.",
             f"Medians of {repeats} interleaved rounds by the clock; in brackets the least and the "
             "largest ratio of a round. Removing the last round's files and `sync` come before, "
-            "and do not count.",
+            f"and do not count. The disk is {disk_kind()}.",
         ),
         tables=(
             Table(

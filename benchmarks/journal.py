@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.places import places
+from benchmarks.places import disk_kind, places
 from benchmarks.tables import Report, Table
 from benchmarks.timing import Timings, interleave, wall_s
 from lithoscope_messages import FramesStored
@@ -37,7 +37,8 @@ def measure(*, is_quick: bool) -> Report:
             "plain file gets the same JSON, a line each, with one fsync a commit. The journal "
             "grows from round to round, as a live one does.",
             f"Medians of {repeats} interleaved rounds by the clock; in brackets the least and the "
-            "largest ratio of a round. Facts are made before, and that does not count.",
+            "largest ratio of a round. Facts are made before, and that does not count. The disk "
+            f"is {disk_kind()}.",
         ),
         tables=(
             Table(
@@ -112,7 +113,9 @@ class _Plain:
             os.close(descriptor)
 
 
-def _in_batches(items: Sequence[Item], size: int, take: Callable[[Sequence[Item]], object]) -> None:
+def _in_batches(
+    items: Sequence[Item], size: int, take: Callable[[Sequence[Item]], object]
+) -> None:
     for first in range(0, len(items), size):
         take(items[first : first + size])
 

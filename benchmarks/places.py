@@ -6,7 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 MEMORY = Path("/dev/shm")
+
+
+def disk_kind() -> str:
+    """Name the file system that ``disk`` is on; ``TMPDIR`` chooses another one."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    kinds = {
+        Path(part.mountpoint): f"{part.fstype} on {part.device}"
+        for part in psutil.disk_partitions(all=True)
+        if folder.is_relative_to(part.mountpoint)
+    }
+    return kinds[max(kinds, key=lambda place: len(place.parts))]
 
 
 @contextmanager

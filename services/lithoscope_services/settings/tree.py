@@ -289,7 +289,7 @@ class InstanceSettings(Table):
     drain_timeout_s: Annotated[
         float,
         Field(gt=0, le=60, description="Time a service has to finish when told to stop, s"),
-    ] = 4.0
+    ] = 3.5
 
     @field_validator("frames_endpoint")
     @classmethod

@@ -27,15 +27,15 @@ from lithoscope_store import (
 
 LABEL_NAME = "cell"
 COLOURS: dict[Label, tuple[int, int, int, int]] = {
-    # Okabe and Ito's colours, told apart by people of any colour vision.
+    # Okabe and Ito's colours, told apart by people of any colour vision; the page has the same.
     Label.STRIPPING_ELECTRODE: (0, 114, 178, 255),
     Label.PLATING_ELECTRODE: (86, 180, 233, 255),
-    Label.DEPOSITED: (213, 94, 0, 255),
-    Label.REDEPOSITED: (230, 159, 0, 255),
-    Label.DENDRITE: (204, 121, 167, 255),
-    Label.PIT: (0, 158, 115, 255),
+    Label.DEPOSITED: (230, 159, 0, 255),
+    Label.REDEPOSITED: (0, 158, 115, 255),
+    Label.DENDRITE: (213, 94, 0, 255),
+    Label.PIT: (204, 121, 167, 255),
     Label.ELECTROLYTE: (240, 228, 66, 255),
-    Label.VOID: (153, 153, 153, 255),
+    Label.VOID: (255, 255, 255, 255),
 }
 
 
