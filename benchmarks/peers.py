@@ -7,6 +7,7 @@ at 180 degrees, is a mirror of the first: only who needs it takes it.
 from collections.abc import Callable
 
 import numpy as np
+
 from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
 
 Program = Callable[[FloatStack], FloatVolume]

@@ -6,7 +6,8 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel
 
-from lithoscope_services.settings.tree import Settings, Table
+from lithoscope_services.settings.table import Table
+from lithoscope_services.settings.tree import Settings
 
 
 def render_settings(settings: Settings, *, with_comments: bool = True) -> str:

@@ -6,24 +6,13 @@ The tables of the file are the fields of :class:`Settings`, in this order.
 import ipaddress
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lithoscope_messages import ActionName, ExperimentName, Mode, Severity
+from lithoscope_services.settings.source_table import SourceSettings
+from lithoscope_services.settings.table import Table
 
 MEBIBYTE = 2**20
-
-
-class Table(BaseModel):
-    """A table of the settings file: frozen, no unknown key, no silent change of type."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        validate_default=True,
-        serialize_by_alias=True,
-    )
 
 
 class ExperimentSettings(Table):
@@ -307,6 +296,7 @@ class Settings(Table):
 
     experiment: ExperimentSettings = ExperimentSettings()
     scan: ScanSettings = ScanSettings()
+    source: SourceSettings = SourceSettings()
     ingest: IngestSettings = IngestSettings()
     reconstruct: ReconstructSettings = ReconstructSettings()
     # pydantic models have a method of the name of the table.
@@ -326,4 +316,19 @@ class Settings(Table):
         doubles = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if doubles:
             raise ValueError(f"rules: more than one has the id {doubles[0]!r}; name each once")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_stream(self) -> Self:
+        if self.source.kind == "frame_link":
+            return self
+        if self.scan.voxel_size_um is None:
+            raise ValueError(
+                "scan.voxel_size_um is missing; a stream does not say how large a pixel is"
+            )
+        if self.source.silence_s >= self.ingest.scan_timeout_s:
+            raise ValueError(
+                f"source.silence_s {self.source.silence_s:g} must be shorter than "
+                f"ingest.scan_timeout_s {self.ingest.scan_timeout_s:g}"
+            )
         return self

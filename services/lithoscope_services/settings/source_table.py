@@ -1,0 +1,119 @@
+"""The table ``[source]``: where frames come from, and how a foreign stream is read."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from lithoscope_services.settings.table import Table
+
+Count = Annotated[int, Field(ge=0, lt=10**6)]
+_TCP = re.compile(r"tcp://(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.\-]+):(?P<port>[0-9]{1,5})")
+_EVERY_HOST = ("0.0.0.0", "[::]")  # noqa: S104 - refused below
+
+
+class SourceSettings(Table):
+    """Where frames come from: the frame link, or a stream of a foreign sender that we join."""
+
+    kind: Annotated[
+        Literal["frame_link", "array-1.0"],
+        Field(description="frame_link waits for sources; array-1.0 connects to a 0MQ stream"),
+    ] = "frame_link"
+    address: Annotated[
+        str | None,
+        Field(description="Stream that is connected to: tcp://HOST:PORT or ipc:///path"),
+    ] = None
+    pattern: Annotated[
+        Literal["pull", "sub"],
+        Field(description="pull from a PUSH sender, which waits; sub to a PUB sender, which drops"),
+    ] = "pull"
+    shape_order: Annotated[
+        Literal["rows_first", "columns_first"],
+        Field(description="Order of shape: rows_first by the standard, columns_first by ADZMQ"),
+    ] = "rows_first"
+    numbers: Annotated[
+        Literal["per_kind", "per_scan", "running"],
+        Field(
+            description="Where frame numbers start anew: with each kind (GigaFRoST), with each "
+            "scan, or never (areaDetector's uniqueId)"
+        ),
+    ] = "per_kind"
+    first_frame: Annotated[
+        int, Field(ge=0, le=1, description="First frame number: 0 by the standard, 1 from ADZMQ")
+    ] = 0
+    wraps_after: Annotated[
+        int | None,
+        Field(ge=255, description="Number after which 0 follows, such as 65535; left out, none"),
+    ] = None
+    kind_from: Annotated[
+        Literal["scan_index", "attribute", "order"],
+        Field(
+            description="What tells darks, flats and projections apart: image_attributes, an "
+            "NDAttribute, or the counts below in their order"
+        ),
+    ] = "scan_index"
+    kind_attribute: Annotated[
+        str, Field(max_length=64, description="NDAttribute with the kind of a frame")
+    ] = "FrameType"
+    n_darks: Annotated[Count, Field(description="Darks before the projections of a scan")] = 0
+    n_flats: Annotated[Count, Field(description="Flats before the projections of a scan")] = 0
+    n_projections: Annotated[
+        Count, Field(description="Projections of a scan; a stream does not say it")
+    ] = 0
+    n_flats_after: Annotated[Count, Field(description="Flats after the projections")] = 0
+    n_darks_after: Annotated[Count, Field(description="Darks after the flats after")] = 0
+    theta_from: Annotated[
+        Literal["formula", "table", "attribute"],
+        Field(description="Where angles are from: start and step, a file, or an NDAttribute"),
+    ] = "formula"
+    theta_start_deg: Annotated[
+        float, Field(ge=-3600, le=3600, description="Angle of the first projection, degrees")
+    ] = 0.0
+    theta_step_deg: Annotated[
+        float | None,
+        Field(ge=-360, le=360, description="Step, degrees; left out, 180 / n_projections"),
+    ] = None
+    theta_file: Annotated[
+        str | None, Field(description="Text file with an angle a line, degrees, for table")
+    ] = None
+    theta_attribute: Annotated[
+        str, Field(max_length=64, description="NDAttribute with the angle in degrees")
+    ] = "SampleRotary"
+    silence_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=86_400,
+            description="Silence after which a scan is closed, s; shorter than scan_timeout_s",
+        ),
+    ] = 60.0
+
+    @field_validator("address")
+    @classmethod
+    def _is_one_place(cls, address: str | None) -> str | None:
+        if address is None or (address.startswith("ipc:///") and len(address) <= 6 + 107):
+            return address
+        match = _TCP.fullmatch(address)
+        if match is None or match["host"] in _EVERY_HOST or not 1 <= int(match["port"]) <= 65535:
+            raise ValueError(
+                f"{address!r} is no tcp://HOST:PORT of one sender and no ipc:///absolute/path; "
+                "streams are connected to, never bound"
+            )
+        return address
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.kind == "frame_link":
+            return self
+        if self.address is None:
+            raise ValueError("address is missing; give the tcp://HOST:PORT of the sender")
+        if self.n_projections == 0:
+            raise ValueError("n_projections is missing; a stream does not say how many come")
+        if self.kind_from == "order" and self.numbers == "per_kind":
+            raise ValueError(
+                'numbers = "per_kind" cannot tell kinds by their order; give numbers = '
+                '"per_scan" or "running", or another kind_from'
+            )
+        if self.theta_from == "table" and self.theta_file is None:
+            raise ValueError('theta_file is missing for theta_from = "table"')
+        return self
