@@ -78,7 +78,7 @@ class FrameHeader(Message):
 
 
 class ExperimentDescription(Value):
-    """What is known of an experiment when it starts."""
+    """What a source knows of an experiment when it starts; null leaves it to the settings."""
 
     source: Annotated[
         Literal["live", "simulated", "files", "volumes", "replay"],
@@ -88,11 +88,12 @@ class ExperimentDescription(Value):
     sample: Annotated[str, Field(max_length=200, description="Name of the sample")] = ""
     active_area_cm2: Annotated[float | None, Field(gt=0, description="Of the whole cell")] = None
     first_current_sign: Annotated[
-        Literal[-1, 1], Field(description="Sign of the current in the first half-cycle")
-    ] = 1
+        Literal[-1, 1] | None, Field(description="Sign of the current in the first half-cycle")
+    ] = None
     edge_on_deg: Annotated[
-        float, Field(description="Angle at which the beam runs along the electrode planes")
-    ] = 90.0
+        float | None,
+        Field(description="Angle at which the beam runs along the electrode planes, degrees"),
+    ] = None
     seed: Annotated[int | None, Field(description="Seed of a simulated experiment")] = None
     size: Annotated[str | None, Field(description="Size of a simulated experiment")] = None
 

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -289,10 +290,9 @@ class FrameLink:
 
     def _put(self, parts: list[bytes]) -> None:
         self._sent_s = time.monotonic()
-        try:
+        # Not connected: it is sent again when nothing of it is acknowledged.
+        with suppress(zmq.Again):
             self._socket.send_multipart(parts, zmq.NOBLOCK)
-        except zmq.Again:
-            log.debug("ingest_not_connected", address=self._address)
 
     def _turn(self) -> None:
         """Wait a little for acknowledgements; send again what seems to be lost."""

@@ -82,7 +82,7 @@ class Instance:
                 "stop it first, or choose another --store"
             )
         if self._has_dashboard:
-            _check_port(self.settings.dashboard.host, self.settings.dashboard.port)
+            self.settings = _settle_port(self.settings)
         self._sweep()
         self.runtime_dir = runtime_directory(self.id)
         try:
@@ -174,7 +174,10 @@ class Instance:
             version=software_version(),
             runtime_dir=str(self.runtime_dir),
             endpoints={
-                name: endpoint(self.runtime_dir, name) for name in ("journal", "feed", "frames")
+                "journal": endpoint(self.runtime_dir, "journal"),
+                "feed": endpoint(self.runtime_dir, "feed"),
+                "frames": self.settings.instance.frames_endpoint
+                or endpoint(self.runtime_dir, "frames"),
             },
             dashboard_url=dashboard_url,
         )
@@ -218,6 +221,9 @@ class Instance:
             source_path.write_text(self._source_json)
             command = (*run, "beamline", *with_settings, "--source", str(source_path))
             children.append(ChildPlan(name="beamline", command=command, ends=True))
+        elif self.settings.source.kind != "frame_link":
+            command = (*run, "source", *with_settings)
+            children.append(ChildPlan(name="source", command=command, ends=True))
         SupervisorPlan(
             runtime_dir=self.runtime_dir,
             drain_timeout_s=self.settings.instance.drain_timeout_s,
@@ -258,6 +264,18 @@ def wait_for_file(path: Path, timeout_s: float, *, look: Callable[[], None]) -> 
         look()
         time.sleep(0.05)
     return True
+
+
+def _settle_port(settings: Settings) -> Settings:
+    """Choose a free port where any will do, so that a page that is restarted comes back on it."""
+    page = settings.dashboard
+    if page.port:
+        _check_port(page.host, page.port)
+        return settings
+    with socket.socket() as probe:
+        probe.bind((page.host, 0))
+        port = probe.getsockname()[1]
+    return settings.model_copy(update={"dashboard": page.model_copy(update={"port": port})})
 
 
 def _check_port(host: str, port: int) -> None:

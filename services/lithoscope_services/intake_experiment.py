@@ -30,12 +30,14 @@ from lithoscope_messages import (
     VerdictLate,
     VerdictMissed,
 )
+from lithoscope_services.descriptions import complete_experiment, complete_scan
 from lithoscope_services.documents import DocumentLog
 from lithoscope_services.errors import JournalRefusedError
 from lithoscope_services.history import History
 from lithoscope_services.intake import ScanIntake
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.settings.tree import Settings
+from lithoscope_services.stages.inputs import edge_on_deg
 from lithoscope_store import (
     FORMAT_VERSION,
     ElectrochemistryWriter,
@@ -240,7 +242,7 @@ class ExperimentIntake:
             [
                 ExperimentStarted(
                     **self._common(self.name),
-                    description=message.description,
+                    description=complete_experiment(message.description, self._settings),
                     settings=self._settings.model_dump(mode="json"),
                     format_version=FORMAT_VERSION,
                 )
@@ -275,17 +277,13 @@ class ExperimentIntake:
             return
         if self.running is not None:
             self._complete(self.running.scan, "timeout")
-        parts = message.model_dump(
-            exclude={"type", "version", "session", "sequence", "time_ns", "experiment"}
-        )
+        parts = complete_scan(message, self._settings)
         started = ScanStarted(**self._common(str(message.scan)), **parts)
         self._append([started])
         self._open(started)
 
     def _open(self, started: ScanStarted) -> None:
-        description = self._history.started
-        edge_on_deg = 90.0 if description is None else description.description.edge_on_deg
-        self.running = ScanIntake(self._paths, started, edge_on_deg)
+        self.running = ScanIntake(self._paths, started, edge_on_deg(self._history))
         for fact in self._announced:
             if fact.scan == started.scan:
                 self.running.announced(fact)

@@ -15,7 +15,7 @@ from lithoscope_store.durable import write_atomic
 STAGES = ("reconstruct", "register", "segment", "measure", "decide")
 #: In the runtime directory: why a source can never go on, for whoever waits for its scans.
 SOURCE_FAILURE = "source.failure"
-SERVICES = ("journal", "ingest", *STAGES, "beamline")
+SERVICES = ("journal", "ingest", *STAGES, "beamline", "source")
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
         _run(arguments)
     except (ServiceError, StoreError) as error:
         sys.stderr.write(f"lithoscope: error: {arguments.name}: {error}\n")
-        if arguments.name == "beamline" and _is_final(error):
+        if arguments.name in ("beamline", "source") and _is_final(error):
             write_atomic(arguments.runtime_dir / SOURCE_FAILURE, str(error).encode())
         sys.exit(1)
 
@@ -68,6 +68,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from lithoscope_services.beamline.source import run_source
 
             run_source(loop, json.loads(arguments.source.read_text()), settings, store)
+        elif arguments.name == "source":
+            from lithoscope_services.sources.array_1_0.adapter import run_array_source
+
+            run_array_source(loop, settings, store)
         else:
             from lithoscope_services.runner import Runner
             from lithoscope_services.stages import stage_named

@@ -47,6 +47,15 @@ JOURNAL = SocketOptions(
 FEED = SocketOptions(
     send_hwm=10_000, receive_hwm=10_000, linger_ms=200, max_message_bytes=MAX_HEADER_BYTES
 )
+# A sender of others: what we have not taken must wait with it (PUSH) or show as a gap (PUB), so
+# few wait here. Old libraries hang up at a heartbeat that they do not know, so none is sent.
+FOREIGN = SocketOptions(
+    send_hwm=1,
+    receive_hwm=32,
+    linger_ms=0,
+    max_message_bytes=MAX_FRAME_BYTES + 2**16,
+    heartbeat_ms=0,
+)
 # Newest wins. The publisher keeps few; the reader's CONFLATE keeps one.
 TELEMETRY = SocketOptions(send_hwm=10, receive_hwm=10, linger_ms=0, max_message_bytes=2**20)
 

@@ -31,7 +31,7 @@ class InstanceFile(BaseModel):
     format_version: Literal[1] = 1
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
     host: str = Field(default_factory=socket.gethostname)
-    pid: Annotated[int, Field(ge=1, description="Of the supervisor")] = Field(
+    pid: Annotated[int, Field(ge=1, description="Of the process in front")] = Field(
         default_factory=os.getpid
     )
     start_time_s: Annotated[

@@ -9,12 +9,12 @@ from lithoscope_services.settings.load import (
     replace_values,
 )
 from lithoscope_services.settings.render import render_settings
+from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.tree import (
     DashboardSettings,
     ExperimentSettings,
     IngestSettings,
     InstanceSettings,
-    MeasureSettings,
     PlanSettings,
     ReconstructSettings,
     RegisterSettings,
@@ -30,7 +30,6 @@ __all__ = [
     "ExperimentSettings",
     "IngestSettings",
     "InstanceSettings",
-    "MeasureSettings",
     "PlanSettings",
     "ReconstructSettings",
     "RegisterSettings",
@@ -39,6 +38,7 @@ __all__ = [
     "SegmentSettings",
     "Settings",
     "SettingsError",
+    "SourceSettings",
     "find_settings_file",
     "load_settings",
     "parse_settings",

@@ -9,7 +9,7 @@ from lithoscope_services.settings.table import Table
 
 Count = Annotated[int, Field(ge=0, lt=10**6)]
 _TCP = re.compile(r"tcp://(?P<host>\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.\-]+):(?P<port>[0-9]{1,5})")
-_EVERY_HOST = ("0.0.0.0", "[::]")  # noqa: S104 - refused below
+_EVERY_HOST = ("0.0.0.0", "[::]")
 
 
 class SourceSettings(Table):
@@ -25,7 +25,9 @@ class SourceSettings(Table):
     ] = None
     pattern: Annotated[
         Literal["pull", "sub"],
-        Field(description="pull from a PUSH sender, which waits; sub to a PUB sender, which drops"),
+        Field(
+            description="pull from a PUSH sender, which waits; sub to a PUB sender, which drops"
+        ),
     ] = "pull"
     shape_order: Annotated[
         Literal["rows_first", "columns_first"],

@@ -34,7 +34,10 @@ class ExperimentSettings(Table):
     ] = None
     first_current_sign: Annotated[
         Literal[-1, 1],
-        Field(description="Sign of the current in the first half-cycle; fixes the plating side"),
+        Field(
+            description="Sign of the current in the first half-cycle: net charge is counted "
+            "positive while the side that was plated first receives lithium"
+        ),
     ] = 1
     edge_on_deg: Annotated[
         float,
@@ -152,15 +155,6 @@ class SegmentSettings(Table):
         Literal["denser_is_brighter"],
         Field(description="Grey scale of the volumes; a mismatch is refused"),
     ] = "denser_is_brighter"
-
-
-class MeasureSettings(Table):
-    """How numbers are taken from labels."""
-
-    dendrite_window_um: Annotated[
-        float,
-        Field(gt=0, description="Window in which the uniformly plated height is sought, µm"),
-    ] = 50.0
 
 
 class RuleSettings(Table):
@@ -302,7 +296,6 @@ class Settings(Table):
     # pydantic models have a method of the name of the table.
     registration: Annotated[RegisterSettings, Field(alias="register")] = RegisterSettings()
     segment: SegmentSettings = SegmentSettings()
-    measure: MeasureSettings = MeasureSettings()
     rules: Annotated[
         tuple[RuleSettings, ...], Field(description="Rules; an empty list switches all off")
     ] = (RuleSettings(),)

@@ -15,6 +15,12 @@ def settings_of(history: History) -> Settings:
     return Settings.model_validate(history.started.settings, strict=False)
 
 
+def edge_on_deg(history: History) -> float:
+    """Give the stage angle at which the beam runs along the electrode planes."""
+    described = None if history.started is None else history.started.description.edge_on_deg
+    return settings_of(history).experiment.edge_on_deg if described is None else described
+
+
 def fact_parts(task: Task, producer: str, key: str) -> dict[str, Any]:
     """Give the fields that every fact of a task has."""
     return {

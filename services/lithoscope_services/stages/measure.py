@@ -166,7 +166,7 @@ def _charge(
     now, then, start = (history.charge_mAh_at(time_s) for time_s in times)
     if now is None or then is None or start is None:
         return None
-    sign = history.started.description.first_current_sign
+    sign = history.started.description.first_current_sign or 1
     half_cycle = scan.started.phase.half_cycle
     return {
         "receiving_side": "plating" if half_cycle % 2 == 0 else "stripping",

@@ -14,7 +14,7 @@ from lithoscope_pipeline.rotation_axis import find_rotation_axis
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stage import Task, make_task
-from lithoscope_services.stages.inputs import fact_parts, settings_of
+from lithoscope_services.stages.inputs import edge_on_deg, fact_parts, settings_of
 from lithoscope_store import FrameReader, Store, create_volume, finish_volume, write_slab
 
 MIN_COMPLETENESS = 0.8
@@ -40,7 +40,6 @@ class ReconstructStage:
         started, completed = scan.started, scan.completed
         if started is None or completed is None:
             raise ServiceError(f"scan {scan.scan} is complete without having started")
-        edge_on_deg = 90.0 if history.started is None else history.started.description.edge_on_deg
         axis = settings.scan.rotation_axis
         return make_task(
             self,
@@ -49,7 +48,7 @@ class ReconstructStage:
             parameters={
                 **settings.reconstruct.model_dump(mode="json"),
                 "rotation_axis_px": started.rotation_axis_px if axis == "auto" else axis,
-                "edge_on_deg": edge_on_deg,
+                "edge_on_deg": edge_on_deg(history),
                 "voxel_um": started.voxel_size_um,
             },
             arguments={
@@ -84,7 +83,7 @@ class ReconstructStage:
             offset_unknown=True,
             provenance={"work_key": task.key},
         )
-        backend = FourierBackend()
+        backend = FourierBackend(extension=parameters["padding"])
         digests = []
         for z0 in range(0, n_rows, slab_rows):
             rows = slice(z0, min(z0 + slab_rows, n_rows))

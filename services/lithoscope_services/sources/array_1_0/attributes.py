@@ -41,7 +41,8 @@ def read_header(data: bytes) -> Mapping[str, Any]:
     """
     if len(data) > MAX_HEADER_BYTES:
         raise SourceError(
-            f"header: {len(data)} bytes, at most {MAX_HEADER_BYTES} are taken; send fewer attributes"
+            f"header: {len(data)} bytes, at most {MAX_HEADER_BYTES} are taken; send fewer "
+            "attributes"
         )
     try:
         header = json.loads(data, strict=False)
@@ -70,7 +71,9 @@ def _without_attributes(text: str, error: Exception) -> Any:  # as json.loads
             raise error
         header = json.loads(head.rstrip().removesuffix(",") + "}", strict=False)
     except (ValueError, RecursionError) as cause:
-        raise SourceError(f"header: no valid JSON ({str(cause)[:100]}); is this array-1.0?") from cause
+        raise SourceError(
+            f"header: no valid JSON ({str(cause)[:100]}); is this array-1.0?"
+        ) from cause
     if isinstance(header, dict):
         header["ndattr"] = _salvage(tail)
     return header

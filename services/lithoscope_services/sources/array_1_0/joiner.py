@@ -22,7 +22,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from lithoscope_messages import ExpectedCount, FrameKey, ThetaSource
+from lithoscope_messages import ExpectedCount, FrameKey, FrameKind, ThetaSource
 from lithoscope_services.errors import SourceError
 from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.sources.array_1_0.decoder import ArrayFrame
@@ -154,9 +154,7 @@ class Joiner:
         self.refused: Tally[str] = Tally()
         self._counter = Counter(settings.wraps_after)
         if counters is not None:
-            self._counter = Counter(
-                settings.wraps_after, turns=counters.turns, last=counters.last
-            )
+            self._counter = Counter(settings.wraps_after, turns=counters.turns, last=counters.last)
         if resumed is not None:
             self._resume(resumed, counters)
 
@@ -169,6 +167,11 @@ class Joiner:
     def open_scan(self) -> int | None:
         """Number of the scan that is open."""
         return None if self._open is None else self._open.scan
+
+    @property
+    def next_scan(self) -> int:
+        """Number of the next scan that begins."""
+        return self._next_scan
 
     @property
     def counters(self) -> Counters | None:
@@ -212,9 +215,7 @@ class Joiner:
         self._recent.append((place.slot, crc32c))
         events.append(
             ScanFrame(
-                key=FrameKey(
-                    scan=opened.scan, kind=place.kind, set=place.set, index=place.index
-                ),
+                key=FrameKey(scan=opened.scan, kind=place.kind, set=place.set, index=place.index),
                 pixels=frame.pixels,
                 theta_deg=theta_deg,
                 theta_source=self._angles.theta_source,
@@ -282,7 +283,7 @@ class Joiner:
             )
         return place
 
-    def _place_in_kind(self, frame: ArrayFrame, kind: str) -> Place:
+    def _place_in_kind(self, frame: ArrayFrame, kind: FrameKind) -> Place:
         number = frame.number - self._settings.first_frame
         if number < 0:
             raise SourceError(f"frame: {frame.number} came, the first is 1 by first_frame")
@@ -290,18 +291,15 @@ class Joiner:
             number = self._counter.unwrap(frame.number) - self._settings.first_frame
             series, index = divmod(number, self._settings.n_projections)
             return Place(kind="projection", index=index, series=series)
-        reference = "dark" if kind == "dark" else "flat"
-        before = self._layout.count(reference, 0)
-        after = self._layout.count(reference, 1)
+        before = self._layout.count(kind, 0)
+        after = self._layout.count(kind, 1)
         if number >= before + after:
-            raise SourceError(
-                f"frame: {kind} {frame.number}, but {before + after} were announced"
-            )
+            raise SourceError(f"frame: {kind} {frame.number}, but {before + after} were announced")
         if number >= before:
-            return Place(kind=reference, set=1, index=number - before)
-        if number < after and self._is_after(Place(kind=reference, index=number)):
-            return Place(kind=reference, set=1, index=number)
-        return Place(kind=reference, index=number)
+            return Place(kind=kind, set=1, index=number - before)
+        if number < after and self._is_after(Place(kind=kind, index=number)):
+            return Place(kind=kind, set=1, index=number)
+        return Place(kind=kind, index=number)
 
     def _is_after(self, place: Place) -> bool:
         """Whether a dark or flat whose numbers start anew is one after the projections."""

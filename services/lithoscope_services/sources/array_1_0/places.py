@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 from lithoscope_messages import ExpectedCount, FrameKind, ThetaSource
 from lithoscope_services.errors import SourceError
 from lithoscope_services.settings.source_table import SourceSettings
@@ -152,7 +151,7 @@ def kind_of(frame: ArrayFrame, settings: SourceSettings) -> FrameKind | None:
             )
         return _BY_INDEX[frame.scan_index]
     value = frame.attributes.get(settings.kind_attribute)
-    if value in (0, 1, 2) and not isinstance(value, str):
+    if isinstance(value, int | float) and value in (0, 1, 2):
         return _BY_INDEX[int(value)]
     kind = _BY_NAME.get(str(value).strip().lower().rpartition("/")[2])
     if kind is None:
@@ -201,5 +200,3 @@ class Angles:
                 "was expected"
             )
         return float(value)
-
-

@@ -1,0 +1,290 @@
+"""The process that connects to a foreign array-1.0 stream and feeds ingest with its scans."""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import structlog
+import zmq
+
+from lithoscope_messages import ExperimentDescription, ScanPhase
+from lithoscope_services.errors import ServiceError, SourceError, StopRequested
+from lithoscope_services.frame_link import FrameLink, ScanDescription
+from lithoscope_services.history import History
+from lithoscope_services.journal_client import JournalClient
+from lithoscope_services.loop import Loop, endpoint
+from lithoscope_services.settings.tree import Settings
+from lithoscope_services.sockets import FOREIGN, open_socket
+from lithoscope_services.sources.array_1_0.decoder import decode_array
+from lithoscope_services.sources.array_1_0.joiner import (
+    Counters,
+    Event,
+    Joiner,
+    Resumed,
+    ScanBegun,
+    ScanEnded,
+    ScanFrame,
+)
+from lithoscope_services.sources.array_1_0.places import Layout
+from lithoscope_store import FrameReader, Store
+from lithoscope_store.durable import write_atomic
+
+#: In the runtime directory: where the sender's counter stood when the open scan began.
+STATE = "source.state"
+WAIT_MS = 200
+#: Of one scan; what is refused beyond is only counted.
+MAX_LOGGED = 20
+log = structlog.get_logger()
+
+
+def run_array_source(loop: Loop, settings: Settings, store: Store) -> None:
+    """Feed ingest from the stream of the settings, beside the loop, which goes on beating.
+
+    Parameters
+    ----------
+    loop
+        Of this process.
+    settings
+        Of the instance.
+    store
+        Where frames of a scan that was open before lie.
+
+    Raises
+    ------
+    ServiceError
+        If it cannot go on.
+    """
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            _ArraySource(loop, settings, store, stop).run()
+        except StopRequested:
+            log.info("source_stopped")
+        except Exception as error:
+            log.exception("source_failed")
+            failures.append(error)
+        finally:
+            loop.stop()
+
+    thread = threading.Thread(target=work, name="source", daemon=True)
+    thread.start()
+    loop.run()
+    stop.set()
+    thread.join(timeout=2.0)
+    if failures:
+        raise ServiceError(f"array-1.0 source: {failures[0]}") from failures[0]
+
+
+class _ArraySource:
+    """One stream, one experiment."""
+
+    def __init__(
+        self, loop: Loop, settings: Settings, store: Store, stop: threading.Event
+    ) -> None:
+        self._loop = loop
+        self._settings = settings
+        self._paths = store.experiment(settings.experiment.name)
+        self._stop = stop
+        self._state = loop.runtime_dir / STATE
+        self._saved: Counters | None = None
+        self._n_logged = 0
+
+    def run(self) -> None:
+        """Feed until all scans are there or until told to stop."""
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        name, runtime_dir = self._settings.experiment.name, self._loop.runtime_dir
+        journal_address = endpoint(runtime_dir, "journal")
+        frames = self._settings.instance.frames_endpoint or endpoint(runtime_dir, "frames")
+        try:
+            with (
+                JournalClient(
+                    context, journal_address, "command_line", idle=self._check_stop
+                ) as journal,
+                FrameLink(frames, name, idle=self._check_stop) as link,
+            ):
+                history = History(name)
+                history.extend(journal.read_all(name))
+                if history.ended is not None:
+                    return
+                self._begin_experiment(link)
+                self._follow(context, link, self._joiner(history, link))
+                link.end_experiment()
+        finally:
+            context.term()
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise StopRequested("the source was told to stop")
+
+    def _begin_experiment(self, link: FrameLink) -> None:
+        experiment = self._settings.experiment
+        link.begin_experiment(
+            ExperimentDescription(
+                source="live",
+                n_scans=experiment.n_scans,
+                sample=experiment.sample,
+                active_area_cm2=experiment.active_area_cm2,
+                first_current_sign=experiment.first_current_sign,
+                edge_on_deg=experiment.edge_on_deg,
+            )
+        )
+
+    def _joiner(self, history: History, link: FrameLink) -> Joiner:
+        """Go on where the journal says that the last process ended."""
+        source = self._settings.source
+        resumed = None
+        for scan in history.in_order():
+            if scan.started is None or scan.completed is not None:
+                continue
+            seen = {
+                (key.kind, key.set, key.index): reader.record(key).crc32c
+                for reader in [FrameReader(self._paths, scan.scan, 0)]
+                for key in reader.keys
+            }
+            layout = Layout(source)
+            if scan.started.expected != layout.expected or len(seen) == layout.n_frames:
+                link.end_scan(scan.scan)
+                continue
+            resumed = Resumed(
+                scan=scan.scan,
+                frame_shape=scan.started.frame_shape,
+                dtype=scan.started.dtype,
+                seen=seen,
+            )
+            log.info("scan_resumed", scan=scan.scan, stored=len(seen))
+        return Joiner(
+            source,
+            next_scan=max(history.scans, default=-1) + 1,
+            table_deg=() if source.theta_file is None else read_angles(Path(source.theta_file)),
+            resumed=resumed,
+            counters=self._load_counters(),
+        )
+
+    def _follow(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", link: FrameLink, joiner: Joiner
+    ) -> None:
+        source = self._settings.source
+        kind = zmq.PULL if source.pattern == "pull" else zmq.SUB
+        with open_socket(context, kind, FOREIGN) as socket:
+            if source.pattern == "sub":
+                socket.setsockopt(zmq.SUBSCRIBE, b"")
+            socket.connect(str(source.address))
+            log.info("stream_connected", address=source.address, pattern=source.pattern)
+            taken_s = time.monotonic()
+            while not self._has_all(joiner):
+                self._check_stop()
+                if not socket.poll(WAIT_MS):
+                    link.flush()
+                elif self._take(socket.recv_multipart(), link, joiner):
+                    taken_s = time.monotonic()
+                is_silent = time.monotonic() - taken_s > source.silence_s
+                if is_silent and joiner.open_scan is not None:
+                    log.warning("stream_silent", scan=joiner.open_scan, for_s=source.silence_s)
+                    self._tell(joiner.close(is_silent=True), link)
+                    taken_s = time.monotonic()
+
+    def _has_all(self, joiner: Joiner) -> bool:
+        n_scans = self._settings.experiment.n_scans
+        return n_scans is not None and joiner.open_scan is None and joiner.next_scan >= n_scans
+
+    def _take(self, parts: Sequence[bytes], link: FrameLink, joiner: Joiner) -> bool:
+        """Take a message; one that is no frame of a scan is counted, logged and left."""
+        source = self._settings.source
+        try:
+            frame = decode_array(parts, columns_first=source.shape_order == "columns_first")
+            events = joiner.offer(frame)
+        except SourceError as error:
+            reason = joiner.refuse(error)
+            self._loop.pulse.rejected += 1
+            self._n_logged += 1
+            if self._n_logged <= MAX_LOGGED:
+                log.warning("frame_refused", reason=reason, error=str(error))
+            return False
+        self._tell(events, link)
+        self._save_counters(joiner.counters)
+        self._loop.pulse.handled += 1
+        return True
+
+    def _tell(self, events: Sequence[Event], link: FrameLink) -> None:
+        for event in events:
+            match event:
+                case ScanBegun():
+                    self._begin_scan(event, link)
+                case ScanFrame():
+                    link.send_frame(
+                        event.key,
+                        event.pixels,
+                        theta_deg=event.theta_deg,
+                        theta_source=event.theta_source,
+                        time_ns=event.time_ns,
+                    )
+                case ScanEnded():
+                    link.end_scan(event.scan)
+                    log.info(
+                        "scan_sent",
+                        scan=event.scan,
+                        missing=event.missing,
+                        refused=dict(event.refused),
+                        refused_by_ingest=len(link.refusals),
+                    )
+                    link.refusals.clear()
+                    self._n_logged = 0
+
+    def _begin_scan(self, begun: ScanBegun, link: FrameLink) -> None:
+        scan = self._settings.scan
+        axis = scan.rotation_axis
+        link.begin_scan(
+            begun.scan,
+            ScanDescription(
+                expected=Layout(self._settings.source).expected,
+                frame_shape=begun.frame_shape,
+                dtype=begun.dtype,
+                voxel_size_um=scan.voxel_size_um or 1.0,
+                energy_keV=scan.energy_keV,
+                rotation_axis_px=None if axis == "auto" else axis,
+                # The stream knows nothing of the cycler: scans are spaced by one second.
+                phase=ScanPhase(experiment_time_s=float(begun.scan)),
+            ),
+        )
+        self._loop.pulse.doing = f"scan {begun.scan}: {begun.dtype} {begun.frame_shape}"
+
+    def _load_counters(self) -> Counters | None:
+        if not self._state.exists():
+            return None
+        return Counters(**json.loads(self._state.read_bytes()))
+
+    def _save_counters(self, counters: Counters | None) -> None:
+        """Keep what a restart must know; the last number itself changes with each frame."""
+        if counters is None or (
+            self._saved is not None
+            and (counters.scan, counters.series, counters.turns)
+            == (self._saved.scan, self._saved.series, self._saved.turns)
+        ):
+            return
+        self._saved = counters
+        write_atomic(self._state, json.dumps(asdict(counters)).encode())
+
+
+def read_angles(path: Path) -> list[float]:
+    """Read a table of angles, one a line, in degrees.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read or has something else in it.
+    """
+    try:
+        thetas_deg = [float(line) for line in path.read_text().split()]
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{path}: no table of angles ({error}); write one a line, in degrees"
+        ) from error
+    if not all(map(math.isfinite, thetas_deg)):
+        raise SourceError(f"{path}: an angle is not finite; write one a line, in degrees")
+    return thetas_deg
