@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -66,8 +67,9 @@ class Report:
         return "\n\n".join([*parts, *(table.as_markdown() for table in self.tables)]) + "\n"
 
 
+@cache
 def commit() -> str:
-    """Name the commit, and whether the product differs from it."""
+    """Name the commit as it is at the first call, and whether the product differs from it."""
     name = _git("rev-parse", "--short=12", "HEAD") or "unknown"
     changed = _git("status", "--porcelain", "--", "pipeline", "services", "benchmarks/*.py")
     return f"{name} with later changes" if changed else name
