@@ -222,8 +222,9 @@ class Instance:
             command = (*run, "beamline", *with_settings, "--source", str(source_path))
             children.append(ChildPlan(name="beamline", command=command, ends=True))
         elif self.settings.source.kind != "frame_link":
-            command = (*run, "source", *with_settings)
-            children.append(ChildPlan(name="source", command=command, ends=True))
+            children.append(
+                ChildPlan(name="source", command=(*run, "source", *with_settings), ends=True)
+            )
         SupervisorPlan(
             runtime_dir=self.runtime_dir,
             drain_timeout_s=self.settings.instance.drain_timeout_s,

@@ -109,7 +109,9 @@ def run_up(settings: Settings, store_root: Path) -> int:
     with StopOnSignal() as stop, _instance(store, settings, None) as instance:
         _say_where(instance, stop)
         frames = settings.instance.frames_endpoint or f"ipc://{instance.runtime_dir}/frames"
-        _say(f"Experiment {name}: frames are taken at {frames}. Ctrl-C ends everything.")
+        source = settings.source
+        where = frames if source.kind == "frame_link" else f"{source.kind} {source.address}"
+        _say(f"Experiment {name}: frames are taken at {where}. Ctrl-C ends everything.")
         Follower(instance, name, settings.experiment.n_scans, stop).follow()
     return 0
 

@@ -10,6 +10,7 @@ from lithoscope_messages import MAX_FRAME_BYTES, MAX_HEADER_BYTES
 from lithoscope_services.errors import UnsafeEndpointError
 from lithoscope_services.sockets import (
     FEED,
+    FOREIGN,
     FRAMES,
     JOURNAL,
     TELEMETRY,
@@ -129,3 +130,16 @@ def test_tcp_is_bound_by_a_curve_server(context: zmq.Context[zmq.Socket[bytes]])
         bind(socket, "tcp://127.0.0.1:*")
 
         assert "tcp://127.0.0.1:" in socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+@pytest.mark.parametrize("kind", [zmq.PULL, zmq.SUB])
+def test_a_foreign_stream_has_few_messages_waiting_and_no_heartbeat(
+    context: zmq.Context[zmq.Socket[bytes]], kind: int
+) -> None:
+    with open_socket(context, kind, FOREIGN) as socket:
+        found = [
+            socket.getsockopt(option)
+            for option in (zmq.RCVHWM, zmq.LINGER, zmq.MAXMSGSIZE, zmq.HEARTBEAT_IVL)
+        ]
+
+    assert found == [32, 0, MAX_FRAME_BYTES + 2**16, 0]

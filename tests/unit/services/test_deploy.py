@@ -15,6 +15,7 @@ EXAMPLES = sorted(DEPLOY.glob("*.toml"))
 
 def test_there_is_an_example_for_each_way_of_running() -> None:
     assert [path.stem for path in EXAMPLES] == [
+        "gigafrost-stream",
         "one-workstation",
         "replay-only",
         "several-machines",

@@ -29,7 +29,7 @@ from lithoscope_services.sources.array_1_0.joiner import (
     ScanEnded,
     ScanFrame,
 )
-from lithoscope_services.sources.array_1_0.places import Layout
+from lithoscope_services.sources.array_1_0.places import Layout, Slot
 from lithoscope_store import FrameReader, Store
 from lithoscope_store.durable import write_atomic
 
@@ -142,11 +142,7 @@ class _ArraySource:
         for scan in history.in_order():
             if scan.started is None or scan.completed is not None:
                 continue
-            seen = {
-                (key.kind, key.set, key.index): reader.record(key).crc32c
-                for reader in [FrameReader(self._paths, scan.scan, 0)]
-                for key in reader.keys
-            }
+            seen = self._stored(scan.scan)
             layout = Layout(source)
             if scan.started.expected != layout.expected or len(seen) == layout.n_frames:
                 link.end_scan(scan.scan)
@@ -165,6 +161,13 @@ class _ArraySource:
             resumed=resumed,
             counters=self._load_counters(),
         )
+
+    def _stored(self, scan: int) -> dict[Slot, int]:
+        """Give the checksum of each frame of a scan that is on disk."""
+        if not self._paths.index(scan, 0).exists():
+            return {}
+        reader = FrameReader(self._paths, scan, 0)
+        return {(key.kind, key.set, key.index): reader.record(key).crc32c for key in reader.keys}
 
     def _follow(
         self, context: "zmq.Context[zmq.Socket[bytes]]", link: FrameLink, joiner: Joiner

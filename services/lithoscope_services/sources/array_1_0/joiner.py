@@ -7,7 +7,8 @@ begins, in this order:
 2. the sender's counter runs on and says so;
 3. a dark or flat comes after projections whose place is taken by another image;
 4. a dark or flat comes after at least half of the projections, and this scan has come in order;
-5. there are no darks and flats, and an early projection comes again with another image.
+5. a projection comes again with another image, after at least half of them or, without darks and
+   flats, an early one.
 
 A scan is closed when all of it is there, when its last frame has come and all came in order, when
 the next begins, or from outside after a silence.
@@ -324,13 +325,14 @@ class Joiner:
         if self._settings.numbers == "running":
             return False
         known = opened.seen.get(place.slot)
-        if place.kind != "projection" and place.set == 0:
-            if known is not None:
-                return opened.n_projections > 0 and known != crc32c
-            return opened.n_projections > 0 and self._is_late(opened)
-        is_early = 2 * self._layout.rank(place.slot) < opened.newest
         is_other = known is not None and known != crc32c
-        return is_other and is_early and not self._layout.has_references
+        if place.kind != "projection" and place.set == 0:
+            if opened.n_projections == 0:
+                return False
+            return is_other if known is not None else self._is_late(opened)
+        is_half = 2 * opened.n_projections >= self._settings.n_projections
+        is_early = 2 * self._layout.rank(place.slot) < opened.newest
+        return is_other and (is_half or (is_early and not self._layout.has_references))
 
     def _check_not_late(self, place: Place) -> None:
         """Refuse what the scan before was closed without."""
@@ -385,4 +387,4 @@ class Joiner:
     def _is_over(self, opened: _Open) -> bool:
         if len(opened.seen) == self._layout.n_frames:
             return True
-        return opened.is_ordered and opened.newest == self._layout.n_frames - 1
+        return self._is_late(opened) and opened.newest == self._layout.n_frames - 1
