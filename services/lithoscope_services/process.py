@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 
 from lithoscope_services.errors import RefusedError, ServiceError, SourceError
@@ -15,6 +16,10 @@ from lithoscope_store.durable import write_atomic
 STAGES = ("reconstruct", "register", "segment", "measure", "decide")
 #: In the runtime directory: why a source can never go on, for whoever waits for its scans.
 SOURCE_FAILURE = "source.failure"
+#: In the runtime directory: how and when a source failed lately.
+SOURCE_FAILURES = "source.failures"
+MAX_EQUAL_FAILURES = 3
+FAILURE_WINDOW_S = 60.0
 SERVICES = ("journal", "ingest", *STAGES, "beamline", "source")
 
 
@@ -33,7 +38,9 @@ def main() -> None:
         _run(arguments)
     except (ServiceError, StoreError) as error:
         sys.stderr.write(f"lithoscope: error: {arguments.name}: {error}\n")
-        if arguments.name in ("beamline", "source") and _is_final(error):
+        if arguments.name in ("beamline", "source") and (
+            _is_final(error) or _keeps_failing(arguments.runtime_dir, str(error))
+        ):
             write_atomic(arguments.runtime_dir / SOURCE_FAILURE, str(error).encode())
         sys.exit(1)
 
@@ -45,6 +52,16 @@ def _is_final(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def _keeps_failing(runtime_dir: Path, text: str) -> bool:
+    """Whether a source has failed in the same way again and again within a short time."""
+    path, now_s = runtime_dir / SOURCE_FAILURES, time.time()
+    before = json.loads(path.read_bytes()) if path.exists() else {"text": "", "times_s": []}
+    times_s = before["times_s"] if before["text"] == text else []
+    times_s = [each for each in times_s if now_s - each < FAILURE_WINDOW_S] + [now_s]
+    write_atomic(path, json.dumps({"text": text, "times_s": times_s}).encode())
+    return len(times_s) >= MAX_EQUAL_FAILURES
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -69,9 +86,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
             run_source(loop, json.loads(arguments.source.read_text()), settings, store)
         elif arguments.name == "source":
-            from lithoscope_services.sources.array_1_0.adapter import run_array_source
+            from lithoscope_services.sources.run import run_foreign_source
 
-            run_array_source(loop, settings, store)
+            run_foreign_source(loop, settings, store)
         else:
             from lithoscope_services.runner import Runner
             from lithoscope_services.stages import stage_named

@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from lithoscope_pipeline.phantom import SimulatedCell, make_cell
 from lithoscope_services.beamline.devices import Cycler, Tomograph, Verdict
 from lithoscope_services.beamline.plans import experiment_plan
 from lithoscope_services.beamline.truth import TruthKeeper
-from lithoscope_services.errors import ServiceError, StopRequested
+from lithoscope_services.beside import Stopper, run_beside
 from lithoscope_services.frame_link import FrameLink
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import JournalClient
@@ -26,24 +25,6 @@ from lithoscope_services.settings.tree import Settings
 from lithoscope_store import Store
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Stopper:
-    """How the loop tells the thread of the plan to stop."""
-
-    event: threading.Event
-
-    def check(self) -> None:
-        """Raise if told to stop."""
-        if self.event.is_set():
-            raise StopRequested("the beamline was told to stop")
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, unless told to stop."""
-        if seconds > 0:
-            self.event.wait(seconds)
-        self.check()
 
 
 def run_source(loop: Loop, source: dict[str, Any], settings: Settings, store: Store) -> None:
@@ -65,32 +46,14 @@ def run_source(loop: Loop, source: dict[str, Any], settings: Settings, store: St
     ServiceError
         If the source ended with a failure.
     """
-    stopper = Stopper(threading.Event())
-    failures: list[BaseException] = []
 
-    def work() -> None:
+    def work(stopper: Stopper) -> None:
         try:
             _feed(source, settings, store, loop.runtime_dir, stopper)
-        except StopRequested:
-            log.info("source_stopped")
-        except Exception as error:
-            if stopper.event.is_set():  # the engine wraps the order to stop into a failure
-                log.info("source_stopped")
-            else:
-                log.exception("source_failed")
-                failures.append(_reason(error))
-        finally:
-            loop.stop()
+        except FailedStatus as error:
+            raise _reason(error) from error
 
-    thread = threading.Thread(target=work, name="source", daemon=True)
-    thread.start()
-    loop.run()
-    stopper.event.set()
-    thread.join(timeout=2.0)
-    if failures:
-        raise ServiceError(f"{source['kind']} source: {failures[0]}") from failures[0]
-    if thread.is_alive():
-        log.warning("source_left_behind")
+    run_beside(loop, source["kind"], work)
 
 
 def _reason(error: BaseException) -> BaseException:

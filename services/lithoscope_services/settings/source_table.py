@@ -16,12 +16,27 @@ class SourceSettings(Table):
     """Where frames come from: the frame link, or a stream of a foreign sender that we join."""
 
     kind: Annotated[
-        Literal["frame_link", "array-1.0"],
-        Field(description="frame_link waits for sources; array-1.0 connects to a 0MQ stream"),
+        Literal["frame_link", "array-1.0", "pva", "dectris", "bluesky", "folder"],
+        Field(
+            description="frame_link waits for sources; array-1.0 and dectris connect to a 0MQ "
+            "stream, pva to an EPICS channel, bluesky to a proxy of documents; folder watches for "
+            "finished files"
+        ),
     ] = "frame_link"
     address: Annotated[
         str | None,
         Field(description="Stream that is connected to: tcp://HOST:PORT or ipc:///path"),
+    ] = None
+    channel: Annotated[
+        str | None,
+        Field(max_length=128, description="EPICS PV of the images, such as 13SIM1:Pva1:Image"),
+    ] = None
+    documents: Annotated[
+        Literal["json", "msgpack"],
+        Field(description="How the publisher of Bluesky documents writes them; never pickle"),
+    ] = "msgpack"
+    folder: Annotated[
+        str | None, Field(description="Folder into which finished scans are written, one a file")
     ] = None
     pattern: Annotated[
         Literal["pull", "sub"],
@@ -48,12 +63,13 @@ class SourceSettings(Table):
         Field(ge=255, description="Number after which 0 follows, such as 65535; left out, none"),
     ] = None
     kind_from: Annotated[
-        Literal["scan_index", "attribute", "order"],
+        Literal["frame", "attribute", "order"],
         Field(
-            description="What tells darks, flats and projections apart: image_attributes, an "
-            "NDAttribute, or the counts below in their order"
+            description="What tells darks, flats and projections apart: the frame itself "
+            "(scan_index of GigaFRoST, user data of DECTRIS), an NDAttribute, or the counts below "
+            "in their order"
         ),
-    ] = "scan_index"
+    ] = "frame"
     kind_attribute: Annotated[
         str, Field(max_length=64, description="NDAttribute with the kind of a frame")
     ] = "FrameType"
@@ -65,8 +81,11 @@ class SourceSettings(Table):
     n_flats_after: Annotated[Count, Field(description="Flats after the projections")] = 0
     n_darks_after: Annotated[Count, Field(description="Darks after the flats after")] = 0
     theta_from: Annotated[
-        Literal["formula", "table", "attribute"],
-        Field(description="Where angles are from: start and step, a file, or an NDAttribute"),
+        Literal["formula", "table", "attribute", "frame"],
+        Field(
+            description="Where angles are from: start and step, a file, an NDAttribute, or the "
+            "frame itself (goniometer of DECTRIS)"
+        ),
     ] = "formula"
     theta_start_deg: Annotated[
         float, Field(ge=-3600, le=3600, description="Angle of the first projection, degrees")
@@ -107,8 +126,17 @@ class SourceSettings(Table):
     def _is_whole(self) -> Self:
         if self.kind == "frame_link":
             return self
-        if self.address is None:
+        if self.kind == "folder":
+            if self.folder is None:
+                raise ValueError("folder is missing; give the one that scans are written into")
+            return self
+        if self.kind == "pva":
+            if self.channel is None:
+                raise ValueError("channel is missing; give the PV of the images")
+        elif self.address is None:
             raise ValueError("address is missing; give the tcp://HOST:PORT of the sender")
+        if self.kind == "bluesky":
+            return self
         if self.n_projections == 0:
             raise ValueError("n_projections is missing; a stream does not say how many come")
         if self.kind_from == "order" and self.numbers == "per_kind":

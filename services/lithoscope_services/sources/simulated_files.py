@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from lithoscope_pipeline.phantom import SimulatedCell, SizeName, make_cell
 from lithoscope_services.errors import SourceError
 from lithoscope_services.sources.dxchange import write_dxchange
 from lithoscope_store.durable import write_atomic
-from lithoscope_store.volumes import create_volume, finish_volume, write_slab
+from lithoscope_store.volumes import create_volume, finish_volume, volume_info, write_slab
 
 ENERGY_KEV = 27.5
 
@@ -98,7 +99,10 @@ def write_true_labels(path: Path, cell: SimulatedCell, scan: int, roi: Roi) -> N
     roi
         Box in cell coordinates.
     """
-    labels = cell.labels(scan, roi)
-    create_volume(path, shape=labels.shape, voxel_um=cell.voxel_um, dtype="uint8", name=path.stem)
-    write_slab(path, 0, labels)
+    shape = roi.z1 - roi.z0, roi.y1 - roi.y0, roi.x1 - roi.x0
+    create_volume(path, shape=shape, voxel_um=cell.voxel_um, dtype="uint8", name=path.stem)
+    step = volume_info(path).slab_slices
+    for z0 in range(0, shape[0], step):
+        z1 = min(z0 + step, shape[0])
+        write_slab(path, z0, cell.labels(scan, replace(roi, z0=roi.z0 + z0, z1=roi.z0 + z1)))
     finish_volume(path)

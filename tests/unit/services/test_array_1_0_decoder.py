@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lithoscope_services.errors import SourceError
-from lithoscope_services.sources.array_1_0 import ArrayFrame, decode_array
+from lithoscope_services.sources.array_1_0 import decode_array
 from lithoscope_services.sources.array_1_0.attributes import MAX_HEADER_BYTES
+from lithoscope_services.sources.stream import StreamFrame
 
 #: Two rows of three columns: 0, 1, 2 and 256, 257, 65535.
 PIXELS = b"\x00\x00\x01\x00\x02\x00\x00\x01\x01\x01\xff\xff"
@@ -35,7 +36,7 @@ FIELDS = (
 )
 
 
-def decoded(header: bytes, pixels: bytes = PIXELS) -> ArrayFrame:
+def decoded(header: bytes, pixels: bytes = PIXELS) -> StreamFrame:
     return decode_array([header, pixels], columns_first=header is ADZMQ)
 
 
@@ -54,13 +55,13 @@ def test_each_dialect_gives_its_pixels(header: bytes) -> None:
 def test_a_plain_frame_says_its_number_and_nothing_more() -> None:
     frame = decoded(STD_DAQ)
 
-    assert (frame.number, frame.scan_index, frame.time_ns) == (41, None, None)
+    assert (frame.number, frame.kind, frame.time_ns) == (41, None, None)
     assert frame.is_complete
     assert frame.attributes == {}
 
 
 def test_a_gigafrost_frame_says_its_kind() -> None:
-    assert (decoded(GIGAFROST).number, decoded(GIGAFROST).scan_index) == (7, 2)
+    assert (decoded(GIGAFROST).number, decoded(GIGAFROST).kind) == (7, "projection")
 
 
 def test_a_frame_with_parts_missing_says_so() -> None:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lithoscope_services.errors import SourceError
+from lithoscope_services.sources.stream.frame import Attribute
 
 MAX_HEADER_BYTES = 2**16
-Attribute = float | int | str
 _NAME = r'"([A-Za-z_][\w:.\-]{0,63})"\s{0,4}:\s{0,4}'
 _NUMBER = r"(-?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?)(?=\s{0,4}[,}])"
 # A text ends at the quote behind which another name, or the end, follows.

@@ -6,57 +6,25 @@ headers have no ``htype`` but ``image_attributes``.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lithoscope_messages import MAX_FRAME_BYTES
+from lithoscope_messages import MAX_FRAME_BYTES, FrameKind
 from lithoscope_services.errors import SourceError
-from lithoscope_services.sources.array_1_0.attributes import (
-    Attribute,
-    plain_attributes,
-    read_header,
-)
+from lithoscope_services.sources.array_1_0.attributes import plain_attributes, read_header
+from lithoscope_services.sources.stream.frame import StreamFrame
 
 #: EPICS counts from 1990-01-01 UTC.
 EPICS_EPOCH_S = 631_152_000
 MAX_SIDE = 16_384
 MAX_NUMBER = 2**63
+_BY_INDEX: tuple[FrameKind, ...] = ("dark", "flat", "projection")
 #: Those of the frames plane; nobody's detector sends the others.
 DTYPES = ("uint8", "uint16", "uint32", "float32")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ArrayFrame:
-    """One frame as its sender described it.
-
-    Parameters
-    ----------
-    number
-        The sender's counter.
-    pixels
-        Shape (rows, columns), little-endian.
-    scan_index
-        0 dark, 1 flat, 2 projection, where the sender says so.
-    is_complete
-        False if the detector says that parts of the image are missing.
-    attributes
-        NDAttributes by name.
-    time_ns
-        When it was taken, since 1970, if the sender says so.
-    """
-
-    number: int
-    pixels: NDArray[np.generic]
-    scan_index: int | None
-    is_complete: bool
-    attributes: Mapping[str, Attribute]
-    time_ns: int | None
-
-
-def decode_array(parts: Sequence[bytes], *, columns_first: bool = False) -> ArrayFrame:
+def decode_array(parts: Sequence[bytes], *, columns_first: bool = False) -> StreamFrame:
     """Decode one message.
 
     Parameters
@@ -92,10 +60,10 @@ def decode_array(parts: Sequence[bytes], *, columns_first: bool = False) -> Arra
             f"pixels: {len(parts[1])} bytes came, {rows} x {columns} {dtype.name} need {n_bytes}"
         )
     pixels = np.frombuffer(parts[1], dtype).reshape(rows, columns)
-    return ArrayFrame(
+    return StreamFrame(
         number=_number(header),
         pixels=pixels.astype(dtype.newbyteorder("<"), copy=False),
-        scan_index=None if image is None else _scan_index(image),
+        kind=None if image is None else _kind(image),
         is_complete=image is None or image.get("image_is_complete", True) is True,
         attributes=plain_attributes(header.get("ndattr")),
         time_ns=_time_ns(header.get("timeStamp")),
@@ -150,11 +118,11 @@ def _number(header: Mapping[str, Any]) -> int:
     return number
 
 
-def _scan_index(image: Mapping[str, Any]) -> int:
+def _kind(image: Mapping[str, Any]) -> FrameKind:
     index = image.get("scan_index")
     if type(index) is not int or index not in (0, 1, 2):
         raise SourceError(f"scan_index: {str(index)[:40]} came, 0, 1 or 2 was expected")
-    return index
+    return _BY_INDEX[index]
 
 
 def _time_ns(stamp: object) -> int | None:

@@ -1,10 +1,9 @@
-"""The process that connects to a foreign array-1.0 stream and feeds ingest with its scans."""
+"""The process that receives a foreign stream and feeds ingest with its scans."""
 
 import json
 import math
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,15 +11,16 @@ import structlog
 import zmq
 
 from lithoscope_messages import ExperimentDescription, ScanPhase
-from lithoscope_services.errors import ServiceError, SourceError, StopRequested
+from lithoscope_services.beside import Stopper, run_beside
+from lithoscope_services.errors import SourceError
 from lithoscope_services.frame_link import FrameLink, ScanDescription
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.loop import Loop, endpoint
+from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.tree import Settings
-from lithoscope_services.sockets import FOREIGN, open_socket
-from lithoscope_services.sources.array_1_0.decoder import decode_array
-from lithoscope_services.sources.array_1_0.joiner import (
+from lithoscope_services.sources.stream.frame import Receiver, SeriesEnd
+from lithoscope_services.sources.stream.joiner import (
     Counters,
     Event,
     Joiner,
@@ -29,19 +29,24 @@ from lithoscope_services.sources.array_1_0.joiner import (
     ScanEnded,
     ScanFrame,
 )
-from lithoscope_services.sources.array_1_0.places import Layout, Slot
+from lithoscope_services.sources.stream.places import Layout, Slot
 from lithoscope_store import FrameReader, Store
 from lithoscope_store.durable import write_atomic
 
 #: In the runtime directory: where the sender's counter stood when the open scan began.
 STATE = "source.state"
-WAIT_MS = 200
+WAIT_S = 0.2
 #: Of one scan; what is refused beyond is only counted.
 MAX_LOGGED = 20
 log = structlog.get_logger()
 
 
-def run_array_source(loop: Loop, settings: Settings, store: Store) -> None:
+def run_stream_source(
+    loop: Loop,
+    settings: Settings,
+    store: Store,
+    open_receiver: Callable[[SourceSettings], Receiver],
+) -> None:
     """Feed ingest from the stream of the settings, beside the loop, which goes on beating.
 
     Parameters
@@ -52,50 +57,34 @@ def run_array_source(loop: Loop, settings: Settings, store: Store) -> None:
         Of the instance.
     store
         Where frames of a scan that was open before lie.
+    open_receiver
+        Makes the end of the stream.
 
     Raises
     ------
     ServiceError
         If it cannot go on.
     """
-    stop = threading.Event()
-    failures: list[BaseException] = []
 
-    def work() -> None:
-        try:
-            _ArraySource(loop, settings, store, stop).run()
-        except StopRequested:
-            log.info("source_stopped")
-        except Exception as error:
-            log.exception("source_failed")
-            failures.append(error)
-        finally:
-            loop.stop()
+    def work(stopper: Stopper) -> None:
+        _StreamSource(loop, settings, store, stopper).run(open_receiver)
 
-    thread = threading.Thread(target=work, name="source", daemon=True)
-    thread.start()
-    loop.run()
-    stop.set()
-    thread.join(timeout=2.0)
-    if failures:
-        raise ServiceError(f"array-1.0 source: {failures[0]}") from failures[0]
+    run_beside(loop, settings.source.kind, work)
 
 
-class _ArraySource:
+class _StreamSource:
     """One stream, one experiment."""
 
-    def __init__(
-        self, loop: Loop, settings: Settings, store: Store, stop: threading.Event
-    ) -> None:
+    def __init__(self, loop: Loop, settings: Settings, store: Store, stopper: Stopper) -> None:
         self._loop = loop
         self._settings = settings
         self._paths = store.experiment(settings.experiment.name)
-        self._stop = stop
+        self._stopper = stopper
         self._state = loop.runtime_dir / STATE
         self._saved: Counters | None = None
         self._n_logged = 0
 
-    def run(self) -> None:
+    def run(self, open_receiver: Callable[[SourceSettings], Receiver]) -> None:
         """Feed until all scans are there or until told to stop."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         name, runtime_dir = self._settings.experiment.name, self._loop.runtime_dir
@@ -104,23 +93,21 @@ class _ArraySource:
         try:
             with (
                 JournalClient(
-                    context, journal_address, "command_line", idle=self._check_stop
+                    context, journal_address, "command_line", idle=self._stopper.check
                 ) as journal,
-                FrameLink(frames, name, idle=self._check_stop) as link,
+                FrameLink(frames, name, idle=self._stopper.check) as link,
             ):
                 history = History(name)
                 history.extend(journal.read_all(name))
                 if history.ended is not None:
                     return
                 self._begin_experiment(link)
-                self._follow(context, link, self._joiner(history, link))
+                joiner = self._joiner(history, link)
+                with open_receiver(self._settings.source) as receiver:
+                    self._follow(receiver, link, joiner)
                 link.end_experiment()
         finally:
             context.term()
-
-    def _check_stop(self) -> None:
-        if self._stop.is_set():
-            raise StopRequested("the source was told to stop")
 
     def _begin_experiment(self, link: FrameLink) -> None:
         experiment = self._settings.experiment
@@ -169,50 +156,49 @@ class _ArraySource:
         reader = FrameReader(self._paths, scan, 0)
         return {(key.kind, key.set, key.index): reader.record(key).crc32c for key in reader.keys}
 
-    def _follow(
-        self, context: "zmq.Context[zmq.Socket[bytes]]", link: FrameLink, joiner: Joiner
-    ) -> None:
+    def _follow(self, receiver: Receiver, link: FrameLink, joiner: Joiner) -> None:
         source = self._settings.source
-        kind = zmq.PULL if source.pattern == "pull" else zmq.SUB
-        with open_socket(context, kind, FOREIGN) as socket:
-            if source.pattern == "sub":
-                socket.setsockopt(zmq.SUBSCRIBE, b"")
-            socket.connect(str(source.address))
-            log.info("stream_connected", address=source.address, pattern=source.pattern)
-            taken_s = time.monotonic()
-            while not self._has_all(joiner):
-                self._check_stop()
-                if not socket.poll(WAIT_MS):
-                    link.flush()
-                elif self._take(socket.recv_multipart(), link, joiner):
-                    taken_s = time.monotonic()
-                is_silent = time.monotonic() - taken_s > source.silence_s
-                if is_silent and joiner.open_scan is not None:
-                    log.warning("stream_silent", scan=joiner.open_scan, for_s=source.silence_s)
-                    self._tell(joiner.close(is_silent=True), link)
-                    taken_s = time.monotonic()
+        log.info("stream_connected", kind=source.kind, address=source.address)
+        taken_s = time.monotonic()
+        while not self._has_all(joiner):
+            self._stopper.check()
+            if self._take(receiver, link, joiner):
+                taken_s = time.monotonic()
+            is_silent = time.monotonic() - taken_s > source.silence_s
+            if is_silent and joiner.open_scan is not None:
+                log.warning("stream_silent", scan=joiner.open_scan, for_s=source.silence_s)
+                self._tell(joiner.close(is_silent=True), link)
+                taken_s = time.monotonic()
 
     def _has_all(self, joiner: Joiner) -> bool:
         n_scans = self._settings.experiment.n_scans
         return n_scans is not None and joiner.open_scan is None and joiner.next_scan >= n_scans
 
-    def _take(self, parts: Sequence[bytes], link: FrameLink, joiner: Joiner) -> bool:
+    def _take(self, receiver: Receiver, link: FrameLink, joiner: Joiner) -> bool:
         """Take a message; one that is no frame of a scan is counted, logged and left."""
-        source = self._settings.source
         try:
-            frame = decode_array(parts, columns_first=source.shape_order == "columns_first")
-            events = joiner.offer(frame)
+            message = receiver.receive(WAIT_S)
+            if message is None:
+                link.flush()
+                return False
+            if isinstance(message, SeriesEnd):
+                events = joiner.end(message)
+            else:
+                events = joiner.offer(message)
         except SourceError as error:
-            reason = joiner.refuse(error)
-            self._loop.pulse.rejected += 1
-            self._n_logged += 1
-            if self._n_logged <= MAX_LOGGED:
-                log.warning("frame_refused", reason=reason, error=str(error))
+            self._refuse(error, joiner)
             return False
         self._tell(events, link)
         self._save_counters(joiner.counters)
         self._loop.pulse.handled += 1
         return True
+
+    def _refuse(self, error: SourceError, joiner: Joiner) -> None:
+        reason = joiner.refuse(error)
+        self._loop.pulse.rejected += 1
+        self._n_logged += 1
+        if self._n_logged <= MAX_LOGGED:
+            log.warning("frame_refused", reason=reason, error=str(error))
 
     def _tell(self, events: Sequence[Event], link: FrameLink) -> None:
         for event in events:

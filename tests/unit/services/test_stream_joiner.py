@@ -22,14 +22,9 @@ from foreign import (
 
 from lithoscope_services.errors import SourceError
 from lithoscope_services.settings.source_table import SourceSettings
-from lithoscope_services.sources.array_1_0 import (
-    Joiner,
-    ScanBegun,
-    ScanEnded,
-    ScanFrame,
-    decode_array,
-)
-from lithoscope_services.sources.array_1_0.joiner import Counters, Resumed
+from lithoscope_services.sources.array_1_0 import decode_array
+from lithoscope_services.sources.stream import Joiner, ScanBegun, ScanEnded, ScanFrame
+from lithoscope_services.sources.stream.joiner import Counters, Resumed
 
 Slot = tuple[str, int, int]
 N_FRAMES = N_DARKS + N_FLATS + N_PROJECTIONS

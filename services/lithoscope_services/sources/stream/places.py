@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lithoscope_messages import ExpectedCount, FrameKind, ThetaSource
 from lithoscope_services.errors import SourceError
 from lithoscope_services.settings.source_table import SourceSettings
-from lithoscope_services.sources.array_1_0.decoder import ArrayFrame
+from lithoscope_services.sources.stream.frame import StreamFrame
 
 Slot = tuple[FrameKind, int, int]
 _BY_INDEX: tuple[FrameKind, ...] = ("dark", "flat", "projection")
@@ -36,12 +36,15 @@ class Place:
         Of the frame in its scan.
     series
         Number of the scan by the sender's counter, where that runs on.
+    is_told
+        Whether the series alone tells one scan from another.
     """
 
     kind: FrameKind
     index: int
     set: int = 0
     series: int | None = None
+    is_told: bool = False
 
     @property
     def slot(self) -> Slot:
@@ -88,7 +91,9 @@ class Layout:
         left = position
         for kind, set_, count in self._sets:
             if left < count:
-                return Place(kind=kind, set=set_, index=left, series=series)
+                return Place(
+                    kind=kind, set=set_, index=left, series=series, is_told=series is not None
+                )
             left -= count
         raise SourceError(f"frame: number {position} of a scan, {self.n_frames} were announced")
 
@@ -134,7 +139,7 @@ class Counter:
         return turns * (self._wraps_after + 1) + number
 
 
-def kind_of(frame: ArrayFrame, settings: SourceSettings) -> FrameKind | None:
+def kind_of(frame: StreamFrame, settings: SourceSettings) -> FrameKind | None:
     """Tell the kind of a frame by what comes with it; None where the order tells.
 
     Raises
@@ -144,12 +149,12 @@ def kind_of(frame: ArrayFrame, settings: SourceSettings) -> FrameKind | None:
     """
     if settings.kind_from == "order":
         return None
-    if settings.kind_from == "scan_index":
-        if frame.scan_index is None:
+    if settings.kind_from == "frame":
+        if frame.kind is None:
             raise SourceError(
-                "image_attributes: no scan_index came; choose another kind_from in [source]"
+                f"kind: frame {frame.number} does not say it; choose another kind_from in [source]"
             )
-        return _BY_INDEX[frame.scan_index]
+        return frame.kind
     value = frame.attributes.get(settings.kind_attribute)
     if isinstance(value, int | float) and value in (0, 1, 2):
         return _BY_INDEX[int(value)]
@@ -176,15 +181,15 @@ class Angles:
     def __init__(self, settings: SourceSettings, table_deg: Sequence[float] = ()) -> None:
         self._settings = settings
         self._table_deg = table_deg
-        by: dict[str, ThetaSource] = {"formula": "formula", "table": "table", "attribute": "frame"}
-        self.theta_source: ThetaSource = by[settings.theta_from]
+        named: dict[str, ThetaSource] = {"formula": "formula", "table": "table"}
+        self.theta_source: ThetaSource = named.get(settings.theta_from, "frame")
         if settings.theta_from == "table" and len(table_deg) != settings.n_projections:
             raise SourceError(
                 f"{settings.theta_file}: {len(table_deg)} angles, n_projections is "
                 f"{settings.n_projections}; write one a line"
             )
 
-    def of(self, index: int, frame: ArrayFrame) -> float:
+    def of(self, index: int, frame: StreamFrame) -> float:
         """Give the angle of a projection, degrees."""
         source = self._settings
         if source.theta_from == "table":
@@ -193,6 +198,13 @@ class Angles:
             step_deg = source.theta_step_deg
             step_deg = 180.0 / source.n_projections if step_deg is None else step_deg
             return source.theta_start_deg + index * step_deg
+        if source.theta_from == "frame":
+            if frame.theta_deg is None:
+                raise SourceError(
+                    f"theta: frame {frame.number} does not say its angle; choose another "
+                    "theta_from in [source]"
+                )
+            return frame.theta_deg
         value = frame.attributes.get(source.theta_attribute)
         if not isinstance(value, int | float) or not -1e6 < value < 1e6 or math.isnan(value):
             raise SourceError(

@@ -17,7 +17,7 @@ the next begins, or from outside after a silence.
 from collections import Counter as Tally
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import google_crc32c
 import numpy as np
@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from lithoscope_messages import ExpectedCount, FrameKey, FrameKind, ThetaSource
 from lithoscope_services.errors import SourceError
 from lithoscope_services.settings.source_table import SourceSettings
-from lithoscope_services.sources.array_1_0.decoder import ArrayFrame
-from lithoscope_services.sources.array_1_0.places import (
+from lithoscope_services.sources.stream.frame import SeriesEnd, StreamFrame
+from lithoscope_services.sources.stream.places import (
     Angles,
     Counter,
     Layout,
@@ -186,7 +186,7 @@ class Joiner:
             last=self._counter.last,
         )
 
-    def offer(self, frame: ArrayFrame) -> list[Event]:
+    def offer(self, frame: StreamFrame) -> list[Event]:
         """Take a frame and give what follows from it.
 
         Raises
@@ -227,6 +227,12 @@ class Joiner:
             events += self.close()
         return events
 
+    def end(self, mark: SeriesEnd) -> list[Event]:
+        """Close the open scan if it is the series that has ended."""
+        if self._open is None or self._open.series not in (None, mark.series):
+            return []
+        return self.close()
+
     def refuse(self, error: SourceError) -> str:
         """Count what was not taken, and give its reason in a word."""
         reason = str(error).partition(":")[0][:40]
@@ -263,7 +269,13 @@ class Joiner:
             self._open.note(slot, resumed.seen[slot], self._layout.rank(slot))
         self._next_scan = max(self._next_scan, resumed.scan + 1)
 
-    def _place(self, frame: ArrayFrame) -> Place:
+    def _place(self, frame: StreamFrame) -> Place:
+        place = self._place_by_number(frame)
+        if frame.series is not None:
+            return replace(place, series=frame.series, is_told=True)
+        return place
+
+    def _place_by_number(self, frame: StreamFrame) -> Place:
         kind = kind_of(frame, self._settings)
         if self._settings.numbers == "per_kind" and kind is not None:
             return self._place_in_kind(frame, kind)
@@ -284,7 +296,7 @@ class Joiner:
             )
         return place
 
-    def _place_in_kind(self, frame: ArrayFrame, kind: FrameKind) -> Place:
+    def _place_in_kind(self, frame: StreamFrame, kind: FrameKind) -> Place:
         number = frame.number - self._settings.first_frame
         if number < 0:
             raise SourceError(f"frame: {frame.number} came, the first is 1 by first_frame")
@@ -322,7 +334,7 @@ class Joiner:
                 raise SourceError(f"late: {place.kind} {place.index} of an earlier scan")
             if place.series > opened.series:
                 return True
-        if self._settings.numbers == "running":
+        if place.is_told:
             return False
         known = opened.seen.get(place.slot)
         is_other = known is not None and known != crc32c
@@ -340,9 +352,7 @@ class Joiner:
         if last is None:
             return
         if place.series is not None and last.series is not None:
-            is_late = place.series < last.series or (
-                place.series == last.series and self._settings.numbers == "running"
-            )
+            is_late = place.series < last.series or (place.series == last.series and place.is_told)
         else:
             is_late = False
         is_reference = place.kind != "projection" and place.set == 0
@@ -353,7 +363,7 @@ class Joiner:
                 f"late: {place.kind} {place.index} came after scan {last.scan} was closed"
             )
 
-    def _begin(self, frame: ArrayFrame) -> ScanBegun:
+    def _begin(self, frame: StreamFrame) -> ScanBegun:
         rows, columns = frame.pixels.shape
         self._open = _Open(
             scan=self._next_scan, frame_shape=(rows, columns), dtype=frame.pixels.dtype.name
@@ -369,7 +379,7 @@ class Joiner:
         return self._open
 
     @staticmethod
-    def _check(opened: _Open, place: Place, frame: ArrayFrame, crc32c: int) -> None:
+    def _check(opened: _Open, place: Place, frame: StreamFrame, crc32c: int) -> None:
         dtype, shape = frame.pixels.dtype.name, frame.pixels.shape
         if shape != opened.frame_shape or dtype != opened.dtype:
             raise SourceError(

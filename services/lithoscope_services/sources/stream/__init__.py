@@ -1,0 +1,22 @@
+"""Foreign streams of frames, whatever their format: join them into scans and feed ingest."""
+
+from lithoscope_services.sources.stream.frame import (
+    Attribute,
+    Receiver,
+    SeriesEnd,
+    StreamFrame,
+    StreamMessage,
+)
+from lithoscope_services.sources.stream.joiner import Joiner, ScanBegun, ScanEnded, ScanFrame
+
+__all__ = [
+    "Attribute",
+    "Joiner",
+    "Receiver",
+    "ScanBegun",
+    "ScanEnded",
+    "ScanFrame",
+    "SeriesEnd",
+    "StreamFrame",
+    "StreamMessage",
+]
