@@ -38,7 +38,7 @@ def main() -> None:
     for scan, tile in zip(chosen, tiles, strict=True):
         sheet.paste(tile, (x, MARGIN))
         charge = metrics[scan].charge_mAh or 0.0
-        text = f"scan {scan}   {charge:.2f} mAh"
+        text = f"scan {scan}   {charge:z.2f} mAh"
         draw.text((x, MARGIN + tile.height + 4), text, INK, font=font(15))
         x += tile.width + MARGIN
     box = (MARGIN + 70, height - PLOT_HEIGHT, width - MARGIN, height - MARGIN - 30)
