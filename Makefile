@@ -20,7 +20,7 @@ demo: setup ## a simulated experiment through everything; leaves the page up
 	$(BIN)/lithoscope demo $(ARGS)
 
 $(VENV)/.tools: $(VENV)/.installed
-	$(PIP) install --quiet --constraint constraints.txt '.[dev,peers]'
+	$(PIP) install --quiet --constraint constraints.txt '.[beamline,dev,peers]'
 	touch $@
 
 test: $(VENV)/.tools ## lint, types, contracts and all tests against the built wheel
@@ -43,7 +43,7 @@ unit:
 bench: $(VENV)/.tools ## measured comparisons; writes the tables in benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(VENV)/.tools ## the full counts of the seeded tests
+soak: $(VENV)/.tools ## the full counts of the seeded tests; writes benchmarks/results/fuzz.md
 	$(BIN)/python -m pytest --soak $(ARGS)
 
 clean:

@@ -39,8 +39,8 @@ def measure(*, is_quick: bool) -> Report:
             f"{n_frames} frames of {ROWS} x {COLUMNS} uint16 ({n_frames * FRAME_BYTES / 1e6:.0f} "
             f"MB), made durable in groups of {GROUP}. `{OURS}` checks each frame's CRC-32C "
             "against its header, writes it as one shard of a Zarr array with a CRC-32C for each "
-            "chunk, and keeps an index; two checksums are two more readings of each byte. The "
-            "plain copy writes the same bytes to one file a frame, with no checksum and no "
+            "chunk, and keeps an index; both checksums come from one more reading of each byte. "
+            "The plain copy writes the same bytes to one file a frame, with no checksum and no "
             "format. Both then fsync each file, the folder, and a file with a record of each "
             "frame.",
             f"Medians of {repeats} interleaved rounds by the clock; in brackets the least and the "

@@ -79,7 +79,7 @@ class ScanState:
     started_ns: int | None = None
     completed_ns: int | None = None
     completeness: float | None = None
-    missing: int = 0
+    anomalies: Mapping[str, int] = field(default_factory=_nothing)
     stages: Mapping[StageName, StageState] = field(
         default_factory=lambda: MappingProxyType(dict.fromkeys(STAGES, StageState()))
     )

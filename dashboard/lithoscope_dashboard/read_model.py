@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from lithoscope_dashboard.errors import FeedGapError
@@ -234,7 +235,7 @@ def _fold_frames(
                 completed_ns=message.time_ns,
                 stored=sum(part.stored for part in message.account.sets),
                 completeness=message.account.completeness,
-                missing=message.account.missing,
+                anomalies=MappingProxyType(message.account.anomalies),
             )
         case _:
             assert_never(message)

@@ -124,8 +124,9 @@ def progress(state: ExperimentState | None, telemetry: ScanProgress | None) -> l
     share = min(1.0, stored / expected) if expected else 0.0
     notes = [f"{stored} of {expected} frames" if expected else f"{stored} frames"]
     if scan.completed_ns is not None:
-        notes.append("complete" if scan.missing == 0 else f"{scan.missing} missing")
-    if telemetry is not None and telemetry.dropped:
+        found = [f"{count} {name}" for name, count in scan.anomalies.items()]
+        notes += found or ["complete"]
+    elif telemetry is not None and is_same and telemetry.dropped:
         notes.append(f"{telemetry.dropped} refused")
     return [
         html.Div(
@@ -143,7 +144,22 @@ def progress(state: ExperimentState | None, telemetry: ScanProgress | None) -> l
             },
         ),
         html.Div(" · ".join(notes), className="muted small"),
+        *_not_whole(state, scan.scan),
     ]
+
+
+def _not_whole(state: ExperimentState, newest: int) -> list[Component]:
+    missing = {
+        scan.scan: scan.anomalies["missing"]
+        for scan in state.scans.values()
+        if scan.scan != newest and "missing" in scan.anomalies
+    }
+    if not missing:
+        return []
+    # The newest of them: a long experiment must not push the page down.
+    listed = ", ".join(f"{scan} ({missing[scan]})" for scan in sorted(missing)[-8:])
+    more = "… " if len(missing) > 8 else ""
+    return [html.Div(f"Frames missing in scans {more}{listed}", className="small")]
 
 
 def stage_table(state: ExperimentState | None) -> Component:

@@ -5,10 +5,15 @@ from lithoscope_messages._base import (
     Fact,
     Hops,
     Key,
+    Lifted,
     Message,
     Request,
     ScanFact,
     Value,
+)
+from lithoscope_messages.account import (
+    ScanAccount,
+    SetAccount,
 )
 from lithoscope_messages.codec import (
     MAX_HEADER_BYTES,
@@ -58,11 +63,9 @@ from lithoscope_messages.facts import (
     LabelsReady,
     MetricsReady,
     RoiVoxels,
-    ScanAccount,
     ScanCompleted,
     ScanStarted,
     ServiceStarted,
-    SetAccount,
     SlabReady,
     StageFailed,
     StageName,
@@ -115,6 +118,12 @@ from lithoscope_messages.journal import (
 from lithoscope_messages.metrics import (
     MetricValue,
 )
+from lithoscope_messages.reasons import (
+    MAX_REASONS,
+    OTHER,
+    bounded,
+    reason_of,
+)
 from lithoscope_messages.telemetry import (
     Heartbeat,
     Life,
@@ -130,7 +139,9 @@ from lithoscope_messages.union import (
 __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
+    "MAX_REASONS",
     "MAY_APPEND",
+    "OTHER",
     "SYSTEM_JOURNAL",
     "Abandoned",
     "AcknowledgeRequested",
@@ -187,6 +198,7 @@ __all__ = [
     "Key",
     "LabelsReady",
     "Life",
+    "Lifted",
     "ListExperiments",
     "Message",
     "MessageError",
@@ -232,6 +244,8 @@ __all__ = [
     "VolumeReady",
     "WorkStarted",
     "adapter_of",
+    "bounded",
     "decode",
     "encode",
+    "reason_of",
 ]

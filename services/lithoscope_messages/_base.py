@@ -1,8 +1,8 @@
 """What all messages share: frozen, no unknown fields, one type and one version each."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Key = Annotated[
     str,
@@ -42,6 +42,23 @@ class Value(BaseModel):
 
 class Message(Value):
     """A message: its subclass has ``type: Literal[...]`` and ``version: Literal[n]``."""
+
+
+class Lifted(Value):
+    """A message that is read in the version before its own too; readers see only the new one."""
+
+    @classmethod
+    def lift(cls, older: dict[str, Any]) -> dict[str, Any]:
+        """Give the fields of this version from those of the version before; a pure function."""
+        return older
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift(cls, data: Any) -> Any:  # any JSON, checked right after this
+        version = cls.model_fields["version"].default
+        if isinstance(data, dict) and data.get("version") == version - 1:
+            return {**cls.lift(data), "version": version}
+        return data
 
 
 class Hops(Value):

@@ -52,8 +52,13 @@ def _adapter(union: Any) -> TypeAdapter[Any]:
 
 def _translate(error: ValidationError) -> MessageError:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "message"
-    text = f"{field}: {first['msg']}"
+    # Keys and tags are what somebody sent: of any length, with any characters.
+    field = ".".join(_printable(str(part)[:64]) for part in first["loc"])[:200] or "message"
+    text = f"{field}: {_printable(first['msg'][:500])}"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return UnknownMessageError(text)
     return MessageError(text)
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from lithoscope_messages._base import (
     Fact,
+    Lifted,
     RelativePath,
     ScanFact,
     ScanNumber,
@@ -13,11 +14,13 @@ from lithoscope_messages._base import (
     TileNumber,
     Value,
 )
+from lithoscope_messages.account import ScanAccount, lift_scan_completed
 from lithoscope_messages.frames import (
     ExpectedCount,
     ExperimentDescription,
     FrameDtype,
     FrameKind,
+    Origin,
     ScanPhase,
 )
 from lithoscope_messages.metrics import MetricValue
@@ -57,11 +60,11 @@ class ExperimentStarted(Fact):
     format_version: Annotated[int, Field(ge=1, description="Of the store")]
 
 
-class ScanStarted(ScanFact):
-    """The first message of a scan has come."""
+class ScanStarted(Lifted, ScanFact):
+    """The first message of a scan has come; version 1 had no ``origin``."""
 
     type: Literal["ScanStarted"] = "ScanStarted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     expected: tuple[ExpectedCount, ...]
     frame_shape: tuple[int, int]
     dtype: FrameDtype
@@ -70,6 +73,7 @@ class ScanStarted(ScanFact):
     distance_mm: float | None = None
     rotation_axis_px: float | None = None
     phase: ScanPhase = ScanPhase()
+    origin: Origin = ""
 
 
 class FramesStored(ScanFact):
@@ -84,38 +88,19 @@ class FramesStored(ScanFact):
     count: Annotated[int, Field(ge=0, description="Frames of the block that are on disk")]
 
 
-class SetAccount(Value):
-    """The account of one set of frames."""
-
-    tile: TileNumber
-    kind: FrameKind
-    set: int
-    expected: Annotated[int | None, Field(ge=0)]
-    stored: Annotated[int, Field(ge=0)]
-
-
-class ScanAccount(Value):
-    """What came of a scan and what did not."""
-
-    sets: tuple[SetAccount, ...]
-    missing: Annotated[int, Field(ge=0, description="Expected and not stored")]
-    largest_gap_deg: Annotated[
-        float | None, Field(description="Largest step between neighbouring angles, degrees")
-    ] = None
-    completeness: Annotated[float, Field(ge=0, le=1, description="Projections stored/expected")]
-    edge_on_coverage: Annotated[
-        float | None, Field(ge=0, le=1, description="The same within 15 degrees of edge-on")
-    ] = None
-
-
-class ScanCompleted(ScanFact):
+class ScanCompleted(Lifted, ScanFact):
     """No further frame of this scan is taken; its account is closed."""
 
     type: Literal["ScanCompleted"] = "ScanCompleted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     reason: Literal["scan_end", "run_stop", "timeout"]
     account: ScanAccount
     frames_sha256: Annotated[Sha256, Field(description="Hash of the ordered frame checksums")]
+
+    @classmethod
+    def lift(cls, older: dict[str, Any]) -> dict[str, Any]:
+        """Read version 1; see :func:`~lithoscope_messages.account.lift_scan_completed`."""
+        return lift_scan_completed(older)
 
 
 class WorkStarted(ScanFact):

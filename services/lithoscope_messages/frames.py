@@ -10,12 +10,14 @@ from pydantic import Field, model_validator
 
 from lithoscope_messages._base import (
     ExperimentName,
+    Lifted,
     Message,
     ScanNumber,
     TileNumber,
     TimeNs,
     Value,
 )
+from lithoscope_messages.reasons import Reasons
 
 FrameKind = Literal["projection", "dark", "flat"]
 ThetaSource = Literal["frame", "table", "formula", "encoder"]
@@ -121,6 +123,12 @@ class ExperimentEnd(Message):
     time_ns: TimeNs
 
 
+Origin = Annotated[
+    str,
+    Field(max_length=512, description="File or run that the frames are from, as it is named"),
+]
+
+
 class ExpectedCount(Value):
     """How many frames of one set a scan will send."""
 
@@ -142,11 +150,11 @@ class ScanPhase(Value):
     ] = None
 
 
-class ScanBegin(Message):
-    """A scan begins: what to expect of it."""
+class ScanBegin(Lifted, Message):
+    """A scan begins: what to expect of it; version 1 had no ``origin``."""
 
     type: Literal["ScanBegin"] = "ScanBegin"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     experiment: ExperimentName
     scan: ScanNumber
     session: Session
@@ -164,18 +172,25 @@ class ScanBegin(Message):
         float | None, Field(description="Axis if the source knows it; null: find it")
     ] = None
     phase: ScanPhase = ScanPhase()
+    origin: Origin = ""
 
 
-class ScanEnd(Message):
-    """All frames of a scan have been sent."""
+class ScanEnd(Lifted, Message):
+    """All frames of a scan have been sent; version 1 did not say what became of the others."""
 
     type: Literal["ScanEnd"] = "ScanEnd"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     experiment: ExperimentName
     scan: ScanNumber
     session: Session
     sequence: Sequence
     time_ns: TimeNs
+    rejected: Annotated[
+        Reasons, Field(description="Frames that the source had to leave out, by reason")
+    ] = Field(default_factory=dict)
+    fetched: Annotated[
+        int, Field(ge=0, description="Frames that the stream lost and the detector's file had")
+    ] = 0
 
 
 class Abandoned(Message):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lithoscope_messages._base import ExperimentName, Message, Sha256, TimeNs, Value
+from lithoscope_messages._base import ExperimentName, Lifted, Message, Sha256, TimeNs, Value
 from lithoscope_messages.union import JournalMessage
 
 SYSTEM_JOURNAL = "system"
@@ -25,8 +25,8 @@ Role = Literal[
 class Entry(Value):
     """A fact or a request in its place: numbered, and chained to the one before it.
 
-    ``hash`` is SHA-256 of ``previous_hash``, a newline and ``message_json``; the first entry of
-    an experiment has 64 zeros as ``previous_hash``.
+    ``hash`` is SHA-256 of ``previous_hash``, a newline and the message's JSON as it was written;
+    the first entry of an experiment has 64 zeros as ``previous_hash``.
     """
 
     number: Annotated[int, Field(ge=1, description="From 1, without gaps, per experiment")]
@@ -34,6 +34,10 @@ class Entry(Value):
     previous_hash: Sha256
     hash: Sha256
     message: JournalMessage = Field(discriminator="type")
+    written_json: Annotated[
+        str | None,
+        Field(description="The message as written, where an older version of it was lifted"),
+    ] = None
 
 
 class AppendRequested(Message):
@@ -78,11 +82,14 @@ class ReadSince(Message):
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
-class Entries(Message):
-    """Entries in order, and the number of the last one there is."""
+class Entries(Lifted, Message):
+    """Entries in order, and the number of the last one there is.
+
+    Entries of version 1 did not say how a lifted message was written.
+    """
 
     type: Literal["Entries"] = "Entries"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     request: str
     experiment: ExperimentName
     head: Annotated[int, Field(ge=0)]
@@ -114,11 +121,11 @@ class Experiments(Message):
     experiments: tuple[ExperimentHead, ...]
 
 
-class FeedEntry(Message):
-    """One new entry, on the feed."""
+class FeedEntry(Lifted, Message):
+    """One new entry, on the feed; see :class:`Entries` for its versions."""
 
     type: Literal["FeedEntry"] = "FeedEntry"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     experiment: ExperimentName
     entry: Entry
 

@@ -5,6 +5,7 @@ ServiceError (RuntimeError)        one line: what, where, what to do
 ├── JournalRefusedError            the journal would not write a fact
 ├── InstanceError                  no instance, or two of them
 ├── SourceError (ValueError)       a file or a stream that is no scan
+│   └── FileBusyError              a file that another program is writing
 ├── TaskFailedError                a task gave a named failure
 ├── RefusedError                   ingest will not take an experiment or a scan
 └── UnsafeEndpointError            an address that must not be bound
@@ -29,6 +30,10 @@ class InstanceError(ServiceError):
 
 class SourceError(ServiceError, ValueError):
     """A file or a stream that cannot be taken as a scan."""
+
+
+class FileBusyError(SourceError):
+    """Another program has the file open for writing."""
 
 
 class TaskFailedError(ServiceError):

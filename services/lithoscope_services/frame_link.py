@@ -8,13 +8,12 @@ When the credit in bytes is used up, sending waits.
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import structlog
 import zmq
@@ -40,14 +39,17 @@ from lithoscope_messages import (
     ThetaSource,
     VerdictMissed,
     adapter_of,
+    bounded,
     decode,
     encode,
 )
 from lithoscope_services.errors import RefusedError, ServiceError
 from lithoscope_services.sockets import FRAMES, open_socket
+from lithoscope_store.checksums import crc32c
 
 _REPLIES = adapter_of(IngestReply)
 Image = NDArray[np.generic]
+Buffer = bytes | memoryview
 log = structlog.get_logger()
 
 
@@ -69,6 +71,8 @@ class ScanDescription:
         If they are known.
     phase
         Where in the cycling it stands.
+    origin
+        File or run that its frames are from, as it is named.
     """
 
     expected: tuple[ExpectedCount, ...]
@@ -79,6 +83,7 @@ class ScanDescription:
     distance_mm: float | None = None
     rotation_axis_px: float | None = None
     phase: ScanPhase = field(default_factory=ScanPhase)
+    origin: str = ""
 
 
 def _nothing() -> None:
@@ -128,7 +133,7 @@ class FrameLink:
         self._lock = threading.RLock()
         self._sequence = 0
         self._credit_bytes = 2**20
-        self._pending: dict[int, list[bytes]] = {}
+        self._pending: dict[int, list[Buffer]] = {}
         self._pending_bytes = 0
         self._progress_s = self._sent_s = time.monotonic()
         self._probes = 0
@@ -164,9 +169,23 @@ class FrameLink:
         parts = {name: getattr(description, name) for name in description.__dataclass_fields__}
         self._barrier(ScanBegin, scan=scan, time_ns=time.time_ns(), **parts)
 
-    def end_scan(self, scan: int) -> None:
-        """Say that all frames of a scan were sent; waits until they are on disk."""
-        self._barrier(ScanEnd, scan=scan, time_ns=time.time_ns())
+    def end_scan(
+        self, scan: int, *, rejected: Mapping[str, int] = MappingProxyType({}), fetched: int = 0
+    ) -> None:
+        """Say that all frames of a scan were sent; waits until they are on disk.
+
+        Parameters
+        ----------
+        scan
+            Its number.
+        rejected
+            Frames that the source left out, counted by reason (a word or two).
+        fetched
+            Of the frames sent, those that the stream lost and the detector's file had.
+        """
+        self._barrier(
+            ScanEnd, scan=scan, time_ns=time.time_ns(), rejected=bounded(rejected), fetched=fetched
+        )
 
     def end_experiment(self) -> None:
         """Say that no further scan comes; waits until the last one is decided."""
@@ -188,13 +207,15 @@ class FrameLink:
         key
             Which frame it is.
         image
-            Shape (rows, columns).
+            Shape (rows, columns). It is copied, so that it may be used anew at once; one that
+            cannot be written to (``image.flags.writeable`` is False) is not: it must stay as it
+            is until it is acknowledged.
         theta_deg, theta_source
             Angle of a projection, and where it is known from.
         time_ns
             When it was taken; now if left out.
         """
-        payload = np.ascontiguousarray(image, image.dtype.newbyteorder("<")).tobytes()
+        payload = _payload(image)
         dtype: Any = image.dtype.name  # the header refuses what is none of the wire's
         with self._lock:
             header = FrameHeader(
@@ -207,7 +228,7 @@ class FrameLink:
                 time_ns=time.time_ns() if time_ns is None else time_ns,
                 dtype=dtype,
                 shape=image.shape,
-                crc32c=google_crc32c.value(payload),
+                crc32c=crc32c(payload),
             )
             self._enqueue(header, payload)
 
@@ -274,8 +295,10 @@ class FrameLink:
             )
             self._enqueue(message, b"")
 
-    def _enqueue(self, message: Message, payload: bytes) -> None:
-        parts = [encode(message), payload] if payload else [encode(message)]
+    def _enqueue(self, message: Message, payload: Buffer) -> None:
+        parts: list[Buffer] = [encode(message)]
+        if len(payload):
+            parts.append(payload)
         size = sum(map(len, parts))
         # With nothing under way one message always goes: its answer brings the new credit.
         while self._pending and self._pending_bytes + size > self._credit_bytes:
@@ -288,11 +311,11 @@ class FrameLink:
         self._put(parts)
         self._take_replies(0)
 
-    def _put(self, parts: list[bytes]) -> None:
+    def _put(self, parts: list[Buffer]) -> None:
         self._sent_s = time.monotonic()
         # Not connected: it is sent again when nothing of it is acknowledged.
         with suppress(zmq.Again):
-            self._socket.send_multipart(parts, zmq.NOBLOCK)
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
 
     def _turn(self) -> None:
         """Wait a little for acknowledgements; send again what seems to be lost."""
@@ -338,3 +361,11 @@ class FrameLink:
         parts = self._pending.pop(sequence, None)
         if parts is not None:
             self._pending_bytes -= sum(map(len, parts))
+
+
+def _payload(image: Image) -> Buffer:
+    """Give the bytes of an image, C order, little-endian, that will not change."""
+    pixels = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
+    if pixels is image and image.flags.writeable:
+        return pixels.tobytes()
+    return pixels.reshape(-1).view(np.uint8).data

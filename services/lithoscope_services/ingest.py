@@ -7,21 +7,21 @@ acknowledged is on disk; what it has not, the source still has.
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import google_crc32c
 import structlog
 import zmq
 
 from lithoscope_messages import (
     SYSTEM_JOURNAL,
+    Abandoned,
     Acknowledgement,
     BlueskyDocument,
     FeedHead,
     FrameHeader,
     Message,
     MessageError,
-    PayloadError,
     Refusal,
     ScanEnd,
     ScanProgress,
@@ -30,8 +30,10 @@ from lithoscope_messages import (
     adapter_of,
     decode,
     encode,
+    reason_of,
 )
 from lithoscope_services.errors import JournalRefusedError, StopRequested
+from lithoscope_services.intake import Pixels
 from lithoscope_services.intake_experiment import ExperimentIntake, NotYet
 from lithoscope_services.journal_client import FeedReader, JournalClient
 from lithoscope_services.loop import Loop, endpoint
@@ -51,7 +53,8 @@ class _Session:
 
     identity: bytes
     handled: Ranges = field(default_factory=Ranges)
-    written: list[int] = field(default_factory=list)
+    written: set[int] = field(default_factory=set)
+    refusals: list[Refusal] = field(default_factory=list)
     is_owed: bool = False
 
 
@@ -138,7 +141,8 @@ class IngestService:
         taken = 0
         while time.monotonic() < end_s and taken < self._settings.ingest.buffer_bytes:
             try:
-                parts = self._router.recv_multipart(zmq.NOBLOCK)
+                # Not copied: pixels go to disk from where the socket has put them.
+                parts = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
             taken += sum(map(len, parts))
@@ -146,21 +150,25 @@ class IngestService:
         self._commit()
         self._acknowledge()
 
-    def _take(self, parts: list[bytes]) -> None:
+    def _take(self, parts: Sequence[zmq.Frame]) -> None:
         try:
             if len(parts) not in (2, 3):
                 raise MessageError(f"{len(parts)} parts, 2 or 3 were expected")
-            message = decode(parts[1], _SOURCES)
+            message = decode(parts[1].buffer, _SOURCES)
         except MessageError as error:
             self._loop.pulse.rejected += 1
             log.warning("message_rejected", error=str(error))
+            for experiment in self._experiments.values():
+                experiment.reject("unreadable")
             return
-        session = self._sessions.setdefault(message.session, _Session(parts[0]))
-        session.identity, session.is_owed = parts[0], True
+        session = self._sessions.setdefault(message.session, _Session(parts[0].bytes))
+        session.identity, session.is_owed = parts[0].bytes, True
+        is_again = message.sequence in session.handled or message.sequence in session.written
         try:
             if isinstance(message, FrameHeader):
-                self._take_frame(message, parts, session)
-            else:
+                payload = parts[2].buffer if len(parts) == 3 else b""
+                self._take_frame(message, payload, session, is_again=is_again)
+            elif not (isinstance(message, Abandoned) and is_again):
                 self._take_other(message, session)
         except NotYet:
             log.debug("not_yet", type=message.type)
@@ -173,23 +181,21 @@ class IngestService:
             else:
                 self._refuse(session, message.session, message.sequence, str(error))
         except (MessageError, StoreError) as error:
+            if isinstance(message, FrameHeader) and not is_again:
+                self._count_rejected(message, error)
             self._refuse(session, message.session, message.sequence, str(error))
         self._loop.pulse.handled += 1
 
-    def _take_frame(self, header: FrameHeader, parts: list[bytes], session: _Session) -> None:
-        payload = parts[2] if len(parts) == 3 else b""
-        if google_crc32c.value(payload) != header.crc32c:
-            raise PayloadError(
-                f"crc32c: {header.kind} {header.index} of scan {header.scan} was damaged on its "
-                "way; send it again"
-            )
+    def _take_frame(
+        self, header: FrameHeader, payload: Pixels, session: _Session, *, is_again: bool
+    ) -> None:
         experiment = self._experiment(header.experiment)
         if self._is_full:
             # What is left of the disk is the journal's; the source keeps the frame.
             experiment.hear()
             raise NotYet
-        experiment.write(header, payload)
-        session.written.append(header.sequence)
+        experiment.write(header, payload, is_again=is_again)
+        session.written.add(header.sequence)
 
     def _take_other(self, message: SourceMessage, session: _Session) -> None:
         self._commit()
@@ -199,11 +205,17 @@ class IngestService:
         self._experiment(message.experiment).take(message)
         session.handled.add(message.sequence)
 
+    def _count_rejected(self, header: FrameHeader, error: Exception) -> None:
+        experiment = self._experiments.get(header.experiment)
+        if experiment is not None:
+            experiment.reject(reason_of(error) if isinstance(error, MessageError) else "store")
+
     def _refuse(self, session: _Session, name: str, sequence: int, reason: str) -> None:
         self._loop.pulse.rejected += 1
         log.warning("message_refused", sequence=sequence, reason=reason)
         session.handled.add(sequence)
-        self._send(session, Refusal(session=name, sequence=sequence, reason=reason[:1000]))
+        # Sent after the commit that keeps its count.
+        session.refusals.append(Refusal(session=name, sequence=sequence, reason=reason[:1000]))
 
     def _commit(self) -> None:
         """Make all frames durable, then tell the journal; only then count them as handled."""
@@ -225,7 +237,7 @@ class IngestService:
                 session.written.clear()
             return
         for session in self._sessions.values():
-            for sequence in session.written:
+            for sequence in sorted(session.written):
                 session.handled.add(sequence)
             session.written.clear()
 
@@ -260,6 +272,9 @@ class IngestService:
         for name, session in self._sessions.items():
             if session.is_owed:
                 session.is_owed = False
+                for refusal in session.refusals:
+                    self._send(session, refusal)
+                session.refusals.clear()
                 self._send(
                     session,
                     Acknowledgement(
@@ -312,6 +327,6 @@ class IngestService:
             stored=scan.n_stored,
             expected=scan.n_expected,
             credit_bytes=self._credit_bytes(),
-            dropped=scan.refused,
+            dropped=scan.tally.rejected.total(),
         )
         self._loop.publish(encode(progress))

@@ -2,27 +2,33 @@
 
 import hashlib
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from lithoscope_messages import (
     FrameHeader,
     FrameKey,
-    FrameKind,
     FramesStored,
     MessageError,
+    PayloadError,
     ScanAccount,
+    ScanEnd,
     ScanStarted,
-    SetAccount,
 )
-from lithoscope_store import ExperimentPaths, FrameReader, FrameWriter
+from lithoscope_services.account import SetKey, Tally, close_account
+from lithoscope_store import (
+    CorruptDataError,
+    ExperimentPaths,
+    FrameReader,
+    FrameRecord,
+    FrameWriter,
+    WrongFrameError,
+)
 
 #: Frames in a FramesStored block: its first index is a multiple of it, so that the same facts
 #: come out whenever and however often ingest was restarted.
 BLOCK = 64
-EDGE_ON_WINDOW_DEG = 15.0
-SetKey = tuple[int, FrameKind, int]
+Pixels = bytes | memoryview
 
 
 @dataclass(slots=True)
@@ -36,13 +42,17 @@ class ScanIntake:
     started
         What was announced.
     edge_on_deg
-        Angle at which the beam runs along the electrode planes.
+        Angle at which the beam runs along the electrode planes, if known.
     """
 
     paths: ExperimentPaths
     started: ScanStarted
-    edge_on_deg: float
-    refused: int = 0
+    edge_on_deg: float | None
+    tally: Tally = field(init=False)
+    # Frames are written beside: meanwhile the next one is checked.
+    _executor: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="frames")
+    )
     _writers: dict[int, FrameWriter] = field(default_factory=dict)
     _stored: dict[SetKey, set[int]] = field(default_factory=lambda: defaultdict(set))
     _announced: set[tuple[SetKey, int]] = field(default_factory=set)
@@ -52,6 +62,7 @@ class ScanIntake:
             writer = self._writer(tile)
             for key in writer.keys:
                 self._stored[key.tile, key.kind, key.set].add(key.index)
+        self.tally = Tally.load(self.paths.tally(self.scan))
 
     @property
     def scan(self) -> int:
@@ -68,8 +79,15 @@ class ScanIntake:
         """Frames announced."""
         return sum(expected.count for expected in self.started.expected)
 
-    def write(self, header: FrameHeader, payload: bytes) -> bool:
+    def write(self, header: FrameHeader, payload: Pixels, *, is_again: bool = False) -> bool:
         """Write a frame; durable only after :meth:`commit`.
+
+        Parameters
+        ----------
+        header, payload
+            The frame.
+        is_again
+            The source repeats a message that was dealt with: nothing is counted.
 
         Returns
         -------
@@ -79,20 +97,35 @@ class ScanIntake:
         Raises
         ------
         MessageError
-            If it does not belong into this scan; the text names the field.
+            If it does not belong into this scan, was damaged, or has other pixels than the one
+            stored under its key; the text begins with the field that is wrong.
         """
         self._check(header)
         writer = self._writer(header.tile)
-        if writer.has(header.frame_key):
+        known = writer.find(header.frame_key)
+        if known is not None:
+            check_conflict(header, known)
+            # From another session: a source that was restarted sends again what it may have sent.
+            is_repeated = known.session == header.session and known.sequence != header.sequence
+            if is_repeated and not is_again:
+                self.tally.doubled[header.tile, header.kind, header.set] += 1
             return False
-        writer.write(header, payload)
-        return True
+        try:
+            return writer.write(header, payload)
+        except CorruptDataError as error:
+            raise PayloadError(
+                f"crc32c: {header.kind} {header.index} of scan {header.scan} was damaged on its "
+                "way; send it again"
+            ) from error
+        except WrongFrameError as error:
+            raise PayloadError(f"payload: {error}") from error
 
     def commit(self) -> list[FrameKey]:
-        """Make what was written durable, and say what it was."""
+        """Make what was written durable, with what was counted, and say what was written."""
         keys = [key for writer in self._writers.values() for key in writer.commit()]
         for key in keys:
             self._stored[key.tile, key.kind, key.set].add(key.index)
+        self.tally.save()
         return keys
 
     def blocks(self, *, close: bool) -> list[tuple[SetKey, int, int]]:
@@ -113,28 +146,14 @@ class ScanIntake:
         """Remember a block that the journal knows."""
         self._announced.add(((fact.tile, fact.kind, fact.set), fact.first))
 
-    def account(self) -> ScanAccount:
-        """Close the account: what was expected, what came."""
-        sets = tuple(
-            SetAccount(
-                tile=expected.tile,
-                kind=expected.kind,
-                set=expected.set,
-                expected=expected.count,
-                stored=len(self._stored[expected.tile, expected.kind, expected.set]),
-            )
-            for expected in self.started.expected
-        )
-        projections = [each for each in sets if each.kind == "projection"]
-        expected = sum(each.expected or 0 for each in projections)
-        stored = sum(each.stored for each in projections)
-        thetas_deg = self._thetas_deg()
-        return ScanAccount(
-            sets=sets,
-            missing=sum(max(0, (each.expected or 0) - each.stored) for each in sets),
-            largest_gap_deg=_largest_gap_deg(thetas_deg),
-            completeness=min(1.0, stored / expected) if expected else 0.0,
-            edge_on_coverage=_edge_on_coverage(thetas_deg, expected, self.edge_on_deg),
+    def account(self, said: ScanEnd | None = None) -> ScanAccount:
+        """Close the account: what was expected, what came, and what the source said at the end."""
+        return close_account(
+            self.started.expected,
+            [record for tile in sorted(self._writers) for record in self._writers[tile].records],
+            self.tally,
+            said=said,
+            edge_on_deg=self.edge_on_deg,
         )
 
     def frames_sha256(self) -> str:
@@ -147,12 +166,15 @@ class ScanIntake:
 
     def close(self) -> None:
         """Close all files."""
-        for writer in self._writers.values():
-            writer.close()
+        try:
+            for writer in self._writers.values():
+                writer.close()
+        finally:
+            self._executor.shutdown()
 
     def _writer(self, tile: int) -> FrameWriter:
         if tile not in self._writers:
-            self._writers[tile] = FrameWriter(self.paths, self.scan, tile)
+            self._writers[tile] = FrameWriter(self.paths, self.scan, tile, executor=self._executor)
         return self._writers[tile]
 
     def _check(self, header: FrameHeader) -> None:
@@ -180,31 +202,35 @@ class ScanIntake:
             f"scan {self.scan}"
         )
 
-    def _thetas_deg(self) -> list[float]:
-        thetas: list[float] = []
-        for tile in sorted(self._writers):
-            reader = FrameReader(self.paths, self.scan, tile)
-            for each in self.started.expected:
-                if each.tile == tile and each.kind == "projection":
-                    thetas.extend(float(t) for t in reader.thetas_deg("projection", each.set))
-        return thetas
+
+class FinishedFrames:
+    """The frames of scans that are closed; those of one scan are remembered."""
+
+    def __init__(self, paths: ExperimentPaths) -> None:
+        self._paths = paths
+        self._scan: int | None = None
+        self._records: dict[FrameKey, FrameRecord] = {}
+
+    def find(self, key: FrameKey) -> FrameRecord | None:
+        """Give what is stored under a key."""
+        if self._scan != key.scan:
+            tiles = self._paths.tiles(key.scan)
+            readers = [FrameReader(self._paths, key.scan, tile) for tile in tiles]
+            self._records = {k: reader.record(k) for reader in readers for k in reader.keys}
+            self._scan = key.scan
+        return self._records.get(key)
 
 
-def _largest_gap_deg(thetas_deg: list[float]) -> float | None:
-    """Largest step between neighbours on the half-turn, in which the first follows the last."""
-    if len(thetas_deg) < 2:
-        return None
-    around = np.sort(np.mod(thetas_deg, 180.0))
-    steps = np.diff(np.append(around, around[0] + 180.0))
-    return float(steps.max())
+def check_conflict(header: FrameHeader, known: FrameRecord) -> None:
+    """Refuse a frame that is another one than that stored under its key.
 
-
-def _edge_on_coverage(
-    thetas_deg: list[float], n_expected: int, edge_on_deg: float
-) -> float | None:
-    """Projections near edge-on, against what an even distribution would have there."""
-    if not n_expected:
-        return None
-    off = np.abs((np.asarray(thetas_deg) - edge_on_deg + 90.0) % 180.0 - 90.0)
-    even = n_expected * 2 * EDGE_ON_WINDOW_DEG / 180.0
-    return float(min(1.0, np.count_nonzero(off <= EDGE_ON_WINDOW_DEG) / even))
+    Raises
+    ------
+    MessageError
+        If its pixels or its angle differ; the first stands.
+    """
+    if (header.crc32c, header.theta_deg) != (known.crc32c, known.theta_deg):
+        raise MessageError(
+            f"conflict: {header.kind} {header.index} of scan {header.scan} is stored with other "
+            "pixels or another angle, which stand; number each frame of a scan once"
+        )

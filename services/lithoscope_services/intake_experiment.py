@@ -17,7 +17,6 @@ from lithoscope_messages import (
     ExperimentEnded,
     ExperimentStarted,
     FrameHeader,
-    FrameKey,
     FramesStored,
     JournalMessage,
     MessageError,
@@ -34,16 +33,14 @@ from lithoscope_services.descriptions import complete_experiment, complete_scan
 from lithoscope_services.documents import DocumentLog
 from lithoscope_services.errors import JournalRefusedError
 from lithoscope_services.history import History
-from lithoscope_services.intake import ScanIntake
+from lithoscope_services.intake import FinishedFrames, Pixels, ScanIntake, check_conflict
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.settings.tree import Settings
 from lithoscope_services.stages.inputs import edge_on_deg
 from lithoscope_store import (
     FORMAT_VERSION,
     ElectrochemistryWriter,
-    FrameReader,
     Store,
-    WrongFrameError,
     experiment_lock,
     read_electrochemistry,
 )
@@ -79,7 +76,7 @@ class ExperimentIntake:
         self._journal = journal
         self._history = History(name)
         self._announced: list[FramesStored] = []
-        self._finished: tuple[int, frozenset[FrameKey]] | None = None
+        self._finished = FinishedFrames(self._paths)
         self.running: ScanIntake | None = None
         self._heard_s = time.monotonic()
         self._run_scans: dict[str, int] = {}
@@ -140,18 +137,28 @@ class ExperimentIntake:
             case ScanBegin():
                 self._begin_scan(message)
             case ScanEnd():
-                self._complete(message.scan, "scan_end")
+                self._complete(message.scan, "scan_end", message)
             case ElectrochemistrySamples():
                 self._append_samples(message)
             case BlueskyDocument():
                 self._keep_document(message)
             case VerdictMissed():
                 self._verdict_missed(message)
-            case Abandoned() | FrameHeader():
+            case Abandoned():
+                if self.running is not None:
+                    self.running.tally.abandoned += 1
+            case FrameHeader():
                 pass
 
-    def write(self, header: FrameHeader, payload: bytes) -> None:
+    def write(self, header: FrameHeader, payload: Pixels, *, is_again: bool = False) -> None:
         """Write a frame of the running scan; a double of any scan is no news.
+
+        Parameters
+        ----------
+        header, payload
+            The frame.
+        is_again
+            The source repeats a message that was dealt with: nothing is counted.
 
         Raises
         ------
@@ -159,12 +166,15 @@ class ExperimentIntake:
             If it belongs to no running scan or does not fit it.
         """
         self.hear()
-        try:
-            self._write(header, payload)
-        except (MessageError, WrongFrameError):
-            if self.running is not None:
-                self.running.refused += 1
-            raise
+        if self.running is not None and self.running.scan == header.scan:
+            self.running.write(header, payload, is_again=is_again)
+        else:
+            self._check_finished(header)
+
+    def reject(self, reason: str) -> None:
+        """Count a frame that was not taken in the account of the running scan, if there is one."""
+        if self.running is not None:
+            self.running.tally.reject(reason)
 
     def hear(self) -> None:
         """Note that the source lives, even if nothing can be taken from it now."""
@@ -206,10 +216,7 @@ class ExperimentIntake:
         if self.running is not None and fact.scan == self.running.scan:
             self.running.announced(fact)
 
-    def _write(self, header: FrameHeader, payload: bytes) -> None:
-        if self.running is not None and self.running.scan == header.scan:
-            self.running.write(header, payload)
-            return
+    def _check_finished(self, header: FrameHeader) -> None:
         known = self._history.scans.get(header.scan)
         if known is None or known.completed is None:
             raise MessageError(
@@ -217,22 +224,13 @@ class ExperimentIntake:
                 "running; send ScanBegin first"
             )
         # A source that was restarted sends a finished scan again; what is on disk is no news.
-        if header.frame_key not in self._frames_of(header.scan):
+        stored = self._finished.find(header.frame_key)
+        if stored is None:
             raise MessageError(
-                f"scan: {header.kind} {header.index} came after scan {header.scan} was closed "
+                f"closed: {header.kind} {header.index} came after scan {header.scan} was closed "
                 f"({known.completed.reason}); its account stands without this frame"
             )
-
-    def _frames_of(self, scan: int) -> frozenset[FrameKey]:
-        """Give the frames of a finished scan; that of one scan is remembered."""
-        if self._finished is None or self._finished[0] != scan:
-            keys = [
-                key
-                for tile in self._paths.tiles(scan)
-                for key in FrameReader(self._paths, scan, tile).keys
-            ]
-            self._finished = (scan, frozenset(keys))
-        return self._finished[1]
+        check_conflict(header, stored)
 
     def _begin(self, message: ExperimentBegin) -> None:
         if self._history.started is not None:
@@ -306,7 +304,12 @@ class ExperimentIntake:
         if facts:
             self._append(facts)
 
-    def _complete(self, scan: int, reason: Literal["scan_end", "run_stop", "timeout"]) -> None:
+    def _complete(
+        self,
+        scan: int,
+        reason: Literal["scan_end", "run_stop", "timeout"],
+        said: ScanEnd | None = None,
+    ) -> None:
         if self.running is None or self.running.scan != scan:
             return
         self.running.commit()
@@ -315,7 +318,7 @@ class ExperimentIntake:
             **self._common(str(scan)),
             scan=scan,
             reason=reason,
-            account=self.running.account(),
+            account=self.running.account(said),
             frames_sha256=self.running.frames_sha256(),
         )
         self._append([fact])
@@ -326,10 +329,10 @@ class ExperimentIntake:
             scan=scan,
             reason=reason,
             stored=done.n_stored,
-            missing=fact.account.missing,
-            refused=done.refused,
+            **fact.account.anomalies,
         )
         done.close()
+        done.tally.remove()
 
     def _append_samples(self, message: ElectrochemistrySamples) -> None:
         if not message.time_s:

@@ -6,6 +6,7 @@ import webbrowser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lithoscope_services.errors import InstanceError, ServiceError, StopRequested
 from lithoscope_services.follow import Follower, StopOnSignal
@@ -13,6 +14,9 @@ from lithoscope_services.history import History
 from lithoscope_services.instance import Instance, is_free, wait_for_file
 from lithoscope_services.settings.tree import Settings
 from lithoscope_store import Store, find_instance, read_journal
+
+if TYPE_CHECKING:
+    from lithoscope_services.sources.simulation import Simulation
 
 DASHBOARD_WAIT_S = 30.0
 
@@ -35,6 +39,8 @@ class DemoOptions:
         Resolved.
     scan_s
         How long a scan takes; 0 as fast as this machine can.
+    family
+        Respect in which the cell differs from the reference.
     """
 
     store: Path
@@ -46,6 +52,7 @@ class DemoOptions:
     waits: bool
     settings: Settings = field(default_factory=Settings)
     scan_s: float = 0.0
+    family: str = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +61,7 @@ class SimulateOptions:
 
     store: Path
     name: str
-    size: str
-    n_scans: int
-    seed: int
+    simulation: "Simulation"
     settings: Settings = field(default_factory=Settings)
 
 
@@ -85,6 +90,7 @@ def run_demo(options: DemoOptions) -> int:
         "size": options.size,
         "seed": options.seed,
         "n_scans": options.n_scans,
+        "family": options.family,
         "scan_s": options.scan_s,
     }
     with StopOnSignal() as stop, _instance(store, settings, source) as instance:
@@ -110,7 +116,8 @@ def run_up(settings: Settings, store_root: Path) -> int:
         _say_where(instance, stop)
         frames = settings.instance.frames_endpoint or f"ipc://{instance.runtime_dir}/frames"
         source = settings.source
-        where = frames if source.kind == "frame_link" else f"{source.kind} {source.address}"
+        place = source.address or source.channel or source.folder
+        where = frames if source.kind == "frame_link" else f"{source.kind} {place}"
         _say(f"Experiment {name}: frames are taken at {where}. Ctrl-C ends everything.")
         Follower(instance, name, settings.experiment.n_scans, stop).follow()
     return 0
@@ -133,17 +140,17 @@ def run_simulate(options: SimulateOptions) -> int:
             f"no instance runs on {store.root}; start one with `lithoscope up --store "
             f"{options.store}`, or write files with --out DIR"
         )
-    source = {
-        "kind": "simulated",
-        "size": options.size,
-        "seed": options.seed,
-        "n_scans": options.n_scans,
-        "scan_s": 0.0,
-    }
+    simulation = options.simulation
+    if simulation.n_tiles > 1:
+        raise InstanceError(
+            f"{simulation.n_tiles} tiles a scan were asked for, a running instance takes one; "
+            "write files with --out DIR"
+        )
+    source = {"kind": "simulated", "scan_s": 0.0, **simulation.model_dump(mode="json")}
     with StopOnSignal() as stop:
         feed_running(
             source,
-            _named(options.settings, options.name, n_scans=options.n_scans),
+            _named(options.settings, options.name, n_scans=simulation.n_scans),
             store,
             Path(instance.runtime_dir),
             stop.event,

@@ -57,8 +57,10 @@ def _is_final(error: BaseException | None) -> bool:
 def _keeps_failing(runtime_dir: Path, text: str) -> bool:
     """Whether a source has failed in the same way again and again within a short time."""
     path, now_s = runtime_dir / SOURCE_FAILURES, time.time()
-    before = json.loads(path.read_bytes()) if path.exists() else {"text": "", "times_s": []}
-    times_s = before["times_s"] if before["text"] == text else []
+    times_s: list[float] = []
+    if path.exists():
+        before = json.loads(path.read_bytes())
+        times_s = before["times_s"] if before["text"] == text else []
     times_s = [each for each in times_s if now_s - each < FAILURE_WINDOW_S] + [now_s]
     write_atomic(path, json.dumps({"text": text, "times_s": times_s}).encode())
     return len(times_s) >= MAX_EQUAL_FAILURES

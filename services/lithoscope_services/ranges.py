@@ -28,6 +28,10 @@ class Ranges:
         else:
             self._runs.insert(at, [number, number])
 
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._runs, number, key=lambda run: run[0])
+        return at > 0 and number <= self._runs[at - 1][1]
+
     @property
     def contiguous(self) -> int:
         """Last number of the run that begins with 0; -1 if there is none."""

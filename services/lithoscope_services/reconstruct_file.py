@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import numpy as np
 
 from lithoscope_pipeline.geometry import FloatStack
 from lithoscope_pipeline.normalise import correct_flat_dark, minus_log
+from lithoscope_pipeline.phase_retrieval import PaganinFilter
 from lithoscope_pipeline.reconstruct import Backend, FourierBackend, reconstruct_slab
 from lithoscope_pipeline.rotation_axis import find_rotation_axis
 from lithoscope_services.errors import SourceError
+from lithoscope_services.phase_choice import SaidOfScan, choose_phase_filter, halo_rows
 from lithoscope_services.settings import Settings
 from lithoscope_services.sources.file_scan import FileScan
 from lithoscope_services.version import software_version
@@ -45,6 +47,8 @@ class ReconstructionPlan:
         Whether the sample is wider than the view: then grey values have an unknown offset.
     backend
         Method.
+    phase
+        Phase retrieval, None for none.
     warnings
         One line each, for people.
     """
@@ -58,6 +62,7 @@ class ReconstructionPlan:
     voxel_um: float
     is_truncated: bool
     backend: Backend
+    phase: PaganinFilter | None
     warnings: tuple[str, ...]
 
 
@@ -79,6 +84,8 @@ def plan_reconstruction(
     ------
     SourceError
         If no rotation axis can be found.
+    ServiceError
+        If phase retrieval is demanded and the distance is not known.
     """
     warnings = []
     voxel_um = settings.scan.voxel_size_um or scan.voxel_size_um
@@ -108,6 +115,13 @@ def plan_reconstruction(
         axis_confidence=confidence,
         voxel_um=voxel_um,
         is_truncated=_is_truncated(sample),
+        phase=choose_phase_filter(
+            settings.reconstruct,
+            settings.scan,
+            said=SaidOfScan(
+                distance_mm=scan.distance_mm, energy_kev=scan.energy_keV, voxel_um=voxel_um
+            ),
+        ),
         # "auto" and "fourier" are the same as long as there is one method.
         backend=FourierBackend(extension=settings.reconstruct.padding),
         warnings=tuple(warnings),
@@ -138,7 +152,8 @@ def run_reconstruction(
     -------
     dict
         What was done: ``path``, ``shape``, ``voxel_um``, ``rotation_axis_px``, ``axis_verdict``,
-        ``axis_confidence``, ``backend``, ``n_projections``, ``duration_s``, ``warnings``.
+        ``axis_confidence``, ``backend``, ``phase``, ``n_projections``, ``duration_s``,
+        ``warnings``.
 
     Raises
     ------
@@ -160,6 +175,7 @@ def run_reconstruction(
         "axis_verdict": plan.axis_verdict,
         "axis_confidence": plan.axis_confidence,
         "backend": plan.backend.name,
+        "phase": None if plan.phase is None else asdict(plan.phase),
         "n_projections": scan.n_projections,
         "first_row": plan.first_row,
         "software_version": software_version(),
@@ -221,14 +237,17 @@ def _write(
     for z0 in range(0, n_rows, plan.slab_rows):
         z1 = min(z0 + plan.slab_rows, n_rows)
         rows = slice(plan.first_row + z0, plan.first_row + z1)
+        needed, before, after = halo_rows(rows, scan.frame_shape[0], plan.phase)
         slab = reconstruct_slab(
-            scan.projections(rows),
-            scan.flats(rows),
-            scan.darks(rows),
+            scan.projections(needed),
+            scan.flats(needed),
+            scan.darks(needed),
             thetas_rad,
             rotation_axis_px=plan.rotation_axis_px,
             voxel_um=plan.voxel_um,
             backend=plan.backend,
+            phase=plan.phase,
+            halo_rows=(before, after),
         )
         write_slab(path, z0, slab)
         on_rows(z1 - z0)

@@ -65,7 +65,8 @@ def make_report(experiment: str, entries: Iterable[Entry]) -> JsonObject:
     -------
     dict
         ``experiment``, ``scans``, ``decisions`` and ``failures``. A scan that is under way or has
-        failed is listed too, with what is known of it. ``latency_s`` holds for each stage the
+        failed is listed too, with what is known of it. ``account`` says what came of its frames,
+        ``anomalies`` in it what was not as it should be. ``latency_s`` holds for each stage the
         time from the input's arrival to the result, and as ``total`` that from the end of the
         scan to the verdict. Of a repeated work the newest result counts.
     """
@@ -90,6 +91,12 @@ def make_report(experiment: str, entries: Iterable[Entry]) -> JsonObject:
                 }
             case ScanCompleted():
                 scan["completeness"] = message.account.completeness
+                scan["account"] = {
+                    **message.account.model_dump(mode="json"),
+                    "expected": message.account.expected,
+                    "stored": message.account.stored,
+                    "anomalies": message.account.anomalies,
+                }
             case MetricsReady():
                 scan |= _measured(message)
                 for stage in _UP_TO_METRICS:
@@ -145,6 +152,7 @@ def _empty_scan(number: int) -> JsonObject:
         "metrics": {},
         "latency_s": {},
         "completeness": None,
+        "account": None,
     }
 
 

@@ -56,6 +56,23 @@ FOREIGN = SocketOptions(
     max_message_bytes=MAX_FRAME_BYTES + 2**16,
     heartbeat_ms=0,
 )
+# What a tap passes on waits with its sender (PUSH) or is counted as dropped (PUB), so few wait
+# here; what waits when it ends still goes out.
+RELAY = SocketOptions(
+    send_hwm=4,
+    receive_hwm=1,
+    linger_ms=10_000,
+    max_message_bytes=MAX_FRAME_BYTES + 2**16,
+    heartbeat_ms=0,
+)
+# Documents of others are small, and their proxy drops what we have no room for: many may wait.
+DOCUMENTS = SocketOptions(
+    send_hwm=1,
+    receive_hwm=20_000,
+    linger_ms=0,
+    max_message_bytes=2**20 + 2**12,
+    heartbeat_ms=0,
+)
 # Newest wins. The publisher keeps few; the reader's CONFLATE keeps one.
 TELEMETRY = SocketOptions(send_hwm=10, receive_hwm=10, linger_ms=0, max_message_bytes=2**20)
 
@@ -93,8 +110,17 @@ def open_socket(
     return socket
 
 
-def bind(socket: zmq.Socket[bytes], endpoint: str) -> None:
+def bind(socket: zmq.Socket[bytes], endpoint: str, *, allows_loopback: bool = False) -> None:
     """Bind, but to nothing that others can reach without CURVE.
+
+    Parameters
+    ----------
+    socket
+        To be bound.
+    endpoint
+        Address.
+    allows_loopback
+        Take TCP of this machine itself too, which every user of it can reach.
 
     Raises
     ------
@@ -103,6 +129,8 @@ def bind(socket: zmq.Socket[bytes], endpoint: str) -> None:
     """
     # ipc://@name has no file, hence no permissions: any user of the machine could connect.
     is_private = endpoint.startswith("ipc:///")
+    if allows_loopback and endpoint.startswith(("tcp://127.0.0.1:", "tcp://[::1]:")):
+        is_private = True
     if not is_private and not socket.getsockopt(zmq.CURVE_SERVER):
         raise UnsafeEndpointError(
             f"{endpoint}: only ipc files are bound without CURVE keys; use ipc:///absolute/path "

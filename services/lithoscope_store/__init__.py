@@ -34,6 +34,9 @@ from lithoscope_store.errors import (
     WrongJournalError,
     WrongVolumeError,
 )
+from lithoscope_store.frame_index import (
+    FrameRecord,
+)
 from lithoscope_store.frame_reader import (
     FrameReader,
     frames_sha256,
@@ -89,6 +92,7 @@ __all__ = [
     "ElectrochemistryWriter",
     "ExperimentPaths",
     "FrameReader",
+    "FrameRecord",
     "FrameWriter",
     "InstanceFile",
     "JournalDatabase",

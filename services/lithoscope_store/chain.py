@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Iterable
 
-from lithoscope_messages import Entry
+from lithoscope_messages import Entry, JournalMessage, MessageError, adapter_of, decode
 
+_MESSAGES = adapter_of(JournalMessage)
 #: ``previous_hash`` of the first entry.
 FIRST_PREVIOUS_HASH = "0" * 64
 
@@ -38,7 +39,18 @@ def verify_chain(
             break
         if entry.previous_hash != previous_hash:
             problems.append(f"entry {number} does not follow the one before it")
-        if entry.hash != entry_hash(entry.previous_hash, entry.message.model_dump_json()):
+        if entry.hash != entry_hash(entry.previous_hash, _text(entry)):
             problems.append(f"entry {number} is not what was written: its hash does not fit")
         previous_hash = entry.hash
     return problems
+
+
+def _text(entry: Entry) -> str:
+    """Give the message as it was written; what does not lift to the message counts for nothing."""
+    if entry.written_json is not None:
+        try:
+            if decode(entry.written_json.encode(), _MESSAGES) == entry.message:
+                return entry.written_json
+        except MessageError:
+            pass  # the hash of the message itself does not fit then, which is what is said
+    return entry.message.model_dump_json()

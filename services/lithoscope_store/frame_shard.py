@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_messages import FrameKey, FrameKind
-from lithoscope_store.checksums import crc32c
+from lithoscope_store.checksums import crc32c, joined_crc32c
 from lithoscope_store.durable import write_fully
 from lithoscope_store.errors import CorruptDataError, StoreFormatError
 from lithoscope_store.zarr_metadata import METADATA_FILE, ArrayLayout, chunk_path
@@ -99,9 +99,37 @@ def shard_path(array: Path, index: int) -> Path:
     return chunk_path(array, (index, 0, 0), ".")
 
 
-def write_shard(descriptor: int, layout: FrameLayout, payload: memoryview) -> None:
-    """Write a frame to an empty file; ``payload`` has exactly ``layout.payload_bytes``."""
-    _write_parts(descriptor, _parts(layout, payload))
+@dataclass(frozen=True, slots=True)
+class FrameShard:
+    """A frame as it will lie in its file: its pixels, where they are, and what goes between them.
+
+    ``crc32c`` is that of the pixels.
+    """
+
+    parts: tuple[memoryview | bytes, ...]
+    crc32c: int
+
+    @classmethod
+    def of(cls, layout: FrameLayout, payload: memoryview) -> "FrameShard":
+        """Lay out a frame of exactly ``layout.payload_bytes``; they are read once."""
+        parts: list[memoryview | bytes] = []
+        positions = np.empty((layout.n_chunks, 2), "<u8")
+        size, step = layout.chunk_bytes, layout.chunk_bytes + _CRC_BYTES
+        whole = 0
+        for i in range(layout.n_chunks):
+            chunk = payload[i * size : (i + 1) * size]
+            padding = bytes(size - len(chunk))
+            checksum = crc32c(chunk)
+            whole = joined_crc32c(whole, checksum, len(chunk))
+            parts += [chunk, padding, _CRC.pack(crc32c(padding, previous=checksum))]
+            positions[i] = i * step, step
+        table = positions.tobytes()
+        parts += [table, _CRC.pack(crc32c(table))]
+        return cls(tuple(part for part in parts if part), whole)
+
+    def write(self, descriptor: int) -> None:
+        """Write it to an empty file."""
+        _write_parts(descriptor, self.parts)
 
 
 def read_rows(
@@ -162,19 +190,6 @@ def read_layout(array: Path) -> tuple[FrameLayout, int]:
     if not is_ours:
         raise StoreFormatError(f"{path} is not as frames are stored; restore a copy")
     return layout, capacity
-
-
-def _parts(layout: FrameLayout, payload: memoryview) -> list[memoryview | bytes]:
-    parts: list[memoryview | bytes] = []
-    positions = np.empty((layout.n_chunks, 2), "<u8")
-    step = layout.chunk_bytes + _CRC_BYTES
-    for i in range(layout.n_chunks):
-        chunk = payload[i * layout.chunk_bytes : (i + 1) * layout.chunk_bytes]
-        padding = bytes(layout.chunk_bytes - len(chunk))
-        parts += [chunk, padding, _CRC.pack(crc32c(padding, previous=crc32c(chunk)))]
-        positions[i] = i * step, step
-    table = positions.tobytes()
-    return [*(part for part in parts if part), table, _CRC.pack(crc32c(table))]
 
 
 def _write_parts(descriptor: int, parts: Sequence[memoryview | bytes]) -> None:

@@ -1,28 +1,28 @@
 """Frames of one tile on disk, written as they come; :mod:`.frame_reader` reads them."""
 
-import os
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from lithoscope_messages import FrameHeader, FrameKey, FrameKind
-from lithoscope_store.checksums import crc32c
 from lithoscope_store.durable import fsync_directory, naming_full_disk
 from lithoscope_store.errors import (
     CorruptDataError,
     StoreFormatError,
     WrongFrameError,
 )
+from lithoscope_store.frame_files import FrameFiles
 from lithoscope_store.frame_index import FrameRecord, IndexFile
 from lithoscope_store.frame_reader import FrameReader, frames_sha256
 from lithoscope_store.frame_shard import (
     FrameLayout,
+    FrameShard,
     array_path,
     name_of,
     read_layout,
     shard_path,
-    write_shard,
 )
 from lithoscope_store.layout import ExperimentPaths
 from lithoscope_store.zarr_metadata import METADATA_FILE, create_array, create_group
@@ -44,6 +44,8 @@ class FrameWriter:
         Which tile.
     slab_rows
         Rows that are later read together: the height of a chunk.
+    executor
+        Of one thread that fills files beside; a full disk then shows in :meth:`commit` only.
 
     Raises
     ------
@@ -52,7 +54,13 @@ class FrameWriter:
     """
 
     def __init__(
-        self, paths: ExperimentPaths, scan: int, tile: int, *, slab_rows: int = 64
+        self,
+        paths: ExperimentPaths,
+        scan: int,
+        tile: int,
+        *,
+        slab_rows: int = 64,
+        executor: Executor | None = None,
     ) -> None:
         self.scan, self.tile = scan, tile
         self._folder = paths.frames(scan, tile)
@@ -60,9 +68,9 @@ class FrameWriter:
         if not (self._folder / METADATA_FILE).exists():
             create_group(self._folder, {})
         self._index = IndexFile(paths.index(scan, tile))
-        self._stored = {record.key for record in self._index.records}
+        self._stored = {record.key: record for record in self._index.records}
         self._pending: dict[FrameKey, FrameRecord] = {}
-        self._descriptors: dict[FrameKey, int] = {}
+        self._files = FrameFiles(executor)
         self._sets: dict[_SetName, tuple[FrameLayout, int]] = {}
         self._sweep()
 
@@ -72,6 +80,11 @@ class FrameWriter:
         return tuple(self._stored)
 
     @property
+    def records(self) -> tuple[FrameRecord, ...]:
+        """What the index says of all frames, in the order in which they came."""
+        return tuple(self._stored.values())
+
+    @property
     def pending_bytes(self) -> int:
         """Bytes that were written and are not committed."""
         return sum(self._layout_of(key).payload_bytes for key in self._pending)
@@ -79,6 +92,10 @@ class FrameWriter:
     def has(self, key: FrameKey) -> bool:
         """Whether this frame is on disk and in the index."""
         return key in self._stored
+
+    def find(self, key: FrameKey) -> FrameRecord | None:
+        """Give what was written under a key, committed or not; None if nothing was."""
+        return self._pending.get(key) or self._stored.get(key)
 
     def write(self, header: FrameHeader, payload: bytes | bytearray | memoryview) -> bool:
         """Write a frame; it is safe after the next :meth:`commit`.
@@ -109,15 +126,15 @@ class FrameWriter:
             return False
         pixels = memoryview(payload).cast("B")
         layout = self._check(header, pixels)
-        checksum = crc32c(pixels)
-        if header.codec == "none" and checksum != header.crc32c:
+        shard = FrameShard.of(layout, pixels)
+        if header.codec == "none" and shard.crc32c != header.crc32c:
             raise CorruptDataError(
                 f"{name_of(key)} has not the checksum of its header; send it again"
             )
-        if len(self._descriptors) >= _MAX_OPEN_FILES:
+        if len(self._files) >= _MAX_OPEN_FILES:
             self._sync_files()
-        self._descriptors[key] = self._write_shard(key, layout, pixels)
-        self._pending[key] = FrameRecord.of(header, checksum)
+        self._files.write(shard_path(self._array(key), key.index), shard)
+        self._pending[key] = FrameRecord.of(header, shard.crc32c)
         return True
 
     def commit(self) -> tuple[FrameKey, ...]:
@@ -143,12 +160,13 @@ class FrameWriter:
             self.discard()
             raise
         committed = tuple(self._pending)
-        self._stored.update(committed)
+        self._stored.update(self._pending)
         self._forget_pending()
         return committed
 
     def discard(self) -> None:
         """Forget the frames since the last commit and remove their files."""
+        self._files.close()
         for key in self._pending:
             shard_path(self._array(key), key.index).unlink(missing_ok=True)
         self._forget_pending()
@@ -202,29 +220,14 @@ class FrameWriter:
     def _layout_of(self, key: FrameKey) -> FrameLayout:
         return self._sets[key.kind, key.set][0]
 
-    def _write_shard(self, key: FrameKey, layout: FrameLayout, pixels: memoryview) -> int:
-        path = shard_path(self._array(key), key.index)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        with naming_full_disk(path):
-            descriptor = os.open(path, flags, 0o666)
-            try:
-                write_shard(descriptor, layout, pixels)
-            except OSError:
-                os.close(descriptor)
-                path.unlink(missing_ok=True)
-                raise
-        return descriptor
-
     def _sync_files(self) -> None:
         try:
             with naming_full_disk(self._folder):
-                for descriptor in self._descriptors.values():
-                    os.fsync(descriptor)
+                self._files.sync()
         except OSError:
             # After a failed fsync nobody knows what is on the disk: all must come again.
             self.discard()
             raise
-        self._close_files()
 
     def _fit_capacities(self) -> None:
         highest: dict[_SetName, FrameKey] = {}
@@ -268,13 +271,8 @@ class FrameWriter:
             (key.kind, key.set, key.index) == (kind, int(set_), index) for key in self._stored
         )
 
-    def _close_files(self) -> None:
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-        self._descriptors.clear()
-
     def _forget_pending(self) -> None:
-        self._close_files()
+        self._files.close()
         self._pending.clear()
 
     def _array(self, key: FrameKey) -> Path:

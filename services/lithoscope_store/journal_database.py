@@ -4,6 +4,7 @@ WAL with ``synchronous=FULL``: what ``append`` has returned survives a power cut
 service opens a live file; all others ask it.
 """
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from lithoscope_messages import Entry, JournalMessage, MessageError, adapter_of, decode
+from lithoscope_messages import Entry, JournalMessage, Lifted, MessageError, adapter_of, decode
 from lithoscope_store.chain import FIRST_PREVIOUS_HASH, entry_hash
 from lithoscope_store.durable import fsync_directory, make_directory
 from lithoscope_store.errors import (
@@ -334,6 +335,15 @@ def _entry(row: _Row, path: Path) -> Entry:
         previous_hash=previous_hash,
         hash=stored_hash,
         message=message,
+        written_json=text if _is_lifted(text, message) else None,
+    )
+
+
+def _is_lifted(text: str, message: JournalMessage) -> bool:
+    # Only a message with an older version is parsed twice: there are few of them.
+    return (
+        isinstance(message, Lifted)
+        and json.loads(text).get("version", message.version) != message.version
     )
 
 

@@ -70,6 +70,10 @@ class ExperimentPaths:
         """One record for each frame of a tile that is on disk."""
         return self.root / "frames" / f"{scan:04d}" / f"{tile}.index"
 
+    def tally(self, scan: int) -> Path:
+        """File in which frames that were not stored are counted while a scan runs."""
+        return self.root / "frames" / f"{scan:04d}" / "tally.json"
+
     def tiles(self, scan: int) -> tuple[int, ...]:
         """Tiles of a scan that have an index."""
         found = (self.root / "frames" / f"{scan:04d}").glob("*.index")

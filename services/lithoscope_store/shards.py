@@ -58,7 +58,7 @@ def encode_chunk(chunk: NDArray[np.generic], layout: ArrayLayout) -> bytes:
         data = little.tobytes()
     else:
         # Loaded here, as Zarr is: commands that compress nothing start sooner.
-        from numcodecs import Blosc  # type: ignore[import-untyped]  # ships no types
+        from numcodecs import Blosc
 
         settings = layout.blosc()
         shuffle = Blosc.BITSHUFFLE if settings["shuffle"] == "bitshuffle" else Blosc.NOSHUFFLE

@@ -9,6 +9,7 @@ import tifffile
 
 from lithoscope_pipeline.normalise import correct_flat_dark, minus_log
 from lithoscope_pipeline.phantom import make_cell
+from lithoscope_pipeline.phase_retrieval import PaganinFilter, retrieve_phase
 from lithoscope_pipeline.rotation_axis import find_rotation_axis
 
 
@@ -55,8 +56,12 @@ def test_axis_of_a_plate_wider_than_the_view(seed: int, scan: int) -> None:
     attenuation = minus_log(
         correct_flat_dark(np.stack(list(frames.projections)), frames.flats, frames.darks)
     )
+    optics = cell.cell.optics
+    paganin = PaganinFilter(
+        distance_mm=optics.distance_mm, energy_keV=optics.energy_keV, voxel_um=cell.voxel_um
+    )
 
-    found = find_rotation_axis(attenuation, np.deg2rad(cell.thetas_deg))
+    found = find_rotation_axis(retrieve_phase(attenuation, paganin), np.deg2rad(cell.thetas_deg))
 
     assert found.position_px == pytest.approx(cell.rotation_axis_px, abs=0.25)
     assert found.verdict == "resolved"

@@ -8,16 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lithoscope_messages import (
+    MAX_REASONS,
     MAY_APPEND,
+    OTHER,
     FrameHeader,
     JournalMessage,
     Message,
     MessageError,
+    ScanCompleted,
+    ScanEnd,
     SourceMessage,
     UnknownMessageError,
     adapter_of,
+    bounded,
     decode,
     encode,
+    reason_of,
     schemas,
 )
 
@@ -83,6 +89,91 @@ def test_golden_frame_header_of_version_1_is_still_read() -> None:
     assert isinstance(header, FrameHeader)
     assert header.frame_key.index == 7
     assert header.shape == (24, 192)
+
+
+SCAN_END_1 = {
+    "type": "ScanEnd",
+    "version": 1,
+    "experiment": "first",
+    "scan": 3,
+    "session": "0" * 32,
+    "sequence": 11,
+    "time_ns": 1,
+}
+SCAN_COMPLETED_1 = {
+    "experiment": "first",
+    "key": "3",
+    "time_ns": 1,
+    "producer": "ingest",
+    "inputs": [],
+    "parameters_sha256": None,
+    "algorithm_version": None,
+    "hops": None,
+    "scan": 3,
+    "type": "ScanCompleted",
+    "version": 1,
+    "reason": "scan_end",
+    "account": {
+        "sets": [{"tile": 0, "kind": "projection", "set": 0, "expected": 4, "stored": 3}],
+        "missing": 1,
+        "largest_gap_deg": 90.0,
+        "completeness": 0.75,
+        "edge_on_coverage": None,
+    },
+    "frames_sha256": "0" * 64,
+}
+
+
+def test_golden_scan_end_of_version_1_is_lifted() -> None:
+    message = decode(json.dumps(SCAN_END_1).encode(), adapter_of(SourceMessage))
+
+    assert isinstance(message, ScanEnd)
+    assert (message.version, message.rejected, message.fetched) == (2, {}, 0)
+
+
+def test_golden_scan_completed_of_version_1_is_lifted_and_says_what_nobody_counted() -> None:
+    message = decode(json.dumps(SCAN_COMPLETED_1).encode(), adapter_of(JournalMessage))
+
+    assert isinstance(message, ScanCompleted)
+    account = message.account
+    assert (message.version, account.missing, account.turn_deg) == (2, 1, 180)
+    assert (account.expected, account.stored) == (4, 3)
+    assert (account.doubled, account.late, account.rejected, account.fetched) == (None,) * 4
+    assert account.anomalies == {"missing": 1}
+
+
+@pytest.mark.parametrize("account", [None, [], 3, {}, {"sets": 1}, {"largest_gap_deg": "x"}])
+def test_a_damaged_account_of_version_1_is_refused_by_its_field(account: object) -> None:
+    message = {**SCAN_COMPLETED_1, "account": account}
+
+    with pytest.raises(MessageError, match="account"):
+        decode(json.dumps(message).encode(), adapter_of(JournalMessage))
+
+
+@pytest.mark.parametrize("version", [0, 3, "1", None])
+def test_no_other_version_is_lifted(version: object) -> None:
+    with pytest.raises(MessageError, match="version"):
+        decode(json.dumps({**SCAN_END_1, "version": version}).encode(), adapter_of(SourceMessage))
+
+
+def test_reasons_are_few_whatever_a_source_counts_and_none_is_lost() -> None:
+    counts = {f"reason {number}": number + 1 for number in range(1000)}
+
+    found = bounded({**counts, "a" * 1000: 10**6, "nothing": 0, " ": 7})
+
+    assert len(found) == MAX_REASONS
+    assert sum(found.values()) == sum(counts.values()) + 10**6 + 7
+    assert next(iter(found)) == "a" * 40
+    assert "reason 999" in found
+    assert bounded(found) == found
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [("shape: (2, 3)", "shape"), ("no field", "no field"), ("", OTHER), (": x", OTHER)],
+)
+def test_the_reason_of_an_error_is_the_field_that_it_names(error: str, reason: str) -> None:
+    assert reason_of(error) == reason
 
 
 @pytest.mark.parametrize(

@@ -359,6 +359,42 @@ def send_documents(link: FrameLink, count: int) -> None:
         link.send_document("event", f'{{"uid": {number}}}')
 
 
+def test_an_image_may_be_used_anew_as_soon_as_it_was_sent(services: Spine) -> None:
+    keys = all_keys(20)
+    pixels = np.empty((ROWS, COLUMNS), np.uint16)
+    with services.link("reused") as link:
+        begin(link, 0, described(20))
+        for number, key in enumerate(keys):
+            pixels[...] = number
+            link.send_frame(key, pixels, theta_deg=float(number))
+        pixels[...] = 0
+        link.end_scan(0)
+
+    reader = stored(services, "reused")
+    assert [int(reader.read_frame(key)[0, 0]) for key in keys] == list(range(len(keys)))
+
+
+@pytest.mark.parametrize("change", ["read-only", "big-endian", "every other column", "turned"])
+def test_an_image_arrives_as_it_is_however_it_lies_in_memory(services: Spine, change: str) -> None:
+    plain = image(3)
+    pixels = {
+        "read-only": plain.copy(),
+        "big-endian": plain.astype(">u2"),
+        "every other column": np.repeat(plain, 2, axis=1)[:, ::2],
+        "turned": np.asfortranarray(plain),
+    }[change]
+    pixels.setflags(write=False)
+    name = f"lies-{change.split()[0]}"
+    key = FrameKey(scan=0, kind="dark", index=0)
+    with services.link(name) as link:
+        begin(link, 0, described(4))
+        link.send_frame(key, pixels)
+        link.end_scan(0)
+
+    np.testing.assert_array_equal(stored(services, name).read_frame(key), plain)
+    assert not link.refusals
+
+
 def test_messages_of_two_threads_do_not_mix(services: Spine) -> None:
     with services.link("threads") as link:
         begin(link, 0, described(N_PROJECTIONS))

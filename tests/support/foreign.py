@@ -4,12 +4,14 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 ROWS, COLUMNS = 4, 6
-KINDS = {0: "dark", 1: "flat", 2: "projection"}
+Kind = Literal["dark", "flat", "projection"]
+KINDS: dict[int, Kind] = {0: "dark", 1: "flat", 2: "projection"}
 N_DARKS, N_FLATS, N_PROJECTIONS = 2, 3, 40
 
 
@@ -23,7 +25,7 @@ class Sent:
     index: int
 
     @property
-    def slot(self) -> tuple[str, int, int]:
+    def slot(self) -> tuple[Kind, int, int]:
         return KINDS[self.scan_index], self.set, self.index
 
     @property

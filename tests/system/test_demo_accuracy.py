@@ -17,6 +17,7 @@ from demo_process import demo_command, entries, running
 from lithoscope_messages import LabelsReady, TransformReady, VolumeReady
 from lithoscope_pipeline.geometry import Roi
 from lithoscope_pipeline.phantom import SimulatedCell, make_cell
+from lithoscope_pipeline.phantom.provenance import provenance_of
 from lithoscope_store import ExperimentPaths, Store, read_slab
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
@@ -96,7 +97,8 @@ def test_the_cell_changes_by_more_than_the_bar(demo: Demo) -> None:
 def test_the_truth_beside_it_is_that_of_the_cell(demo: Demo) -> None:
     written = json.loads((demo.paths.truth / "truth.json").read_text())
 
-    assert written == {"experiment": "first", **demo.cell.truth(demo.cell.roi)}
+    truth = {"experiment": "first", **demo.cell.truth(demo.cell.roi)}
+    assert written == truth | json.loads(json.dumps(provenance_of(demo.cell)))
     for scan in range(SCANS):
         path = demo.paths.truth / f"labels_{scan:04d}.zarr"
         labels = read_slab(path, 0, demo.cell.roi.shape[0])

@@ -68,3 +68,25 @@ def draw_drift(
     z, y, x = (limit * float(v) for limit, v in zip(shift_px, u[:3], strict=True))
     about_z, about_y, about_x = (rotation_deg * float(v) for v in u[3:])
     return RigidDrift(shift_px=(z, y, x), rotation_deg=(about_z, about_y, about_x))
+
+
+def motion_px(rng: np.random.Generator, n_angles: int, *, largest_px: float) -> Matrix:
+    """Draw how a sample moves during a scan: evenly, and at rest about its middle.
+
+    Parameters
+    ----------
+    rng
+        Makes the choice.
+    n_angles
+        Angles of the scan, in the order in which they are taken.
+    largest_px
+        Limit of the whole way along each axis.
+
+    Returns
+    -------
+    Matrix
+        Distance (x, y, z) from where the sample is in the middle of the scan, voxels, shape
+        (n_angles, 3).
+    """
+    way = largest_px * rng.uniform(-1.0, 1.0, 3)
+    return np.outer((np.arange(n_angles) + 0.5) / n_angles - 0.5, way)

@@ -1,37 +1,36 @@
 """The cell as it cycles: the surfaces of its layers after any number of pulses.
 
-Lithium is conserved. A pulse takes ``m`` (dense lithium, as a thickness) from one electrode and
-plates ``m / (1 - porosity)`` on the other. Averages over the domain, the part of the electrode
-plane that a scan can see whole, follow this exactly; texture redistributes within it.
+Lithium is conserved (see `ledger`): averages over the domain, the part of the electrode plane
+that a scan can see whole, follow it exactly; texture redistributes within it. Dendrites that
+outlast the plated layer are paid for by the electrode below.
 
-The stationary outer face stays at ``y_outer_um``; everything above follows from the thicknesses:
-the electrolyte keeps its volume but for a stated swelling, so that the plating side moves by what
-both electrodes gain or lose.
+The stationary outer face stays at ``outer_low_um``; everything above follows from the
+thicknesses: the electrolyte keeps its volume but for a stated swelling, so that the plating side
+moves by what both electrodes gain or lose, voids included.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from lithoscope_pipeline.phantom.dendrites import (
-    common_dendrites,
-    dead_root_um,
-    protrusion_um,
-    threats,
-)
+from lithoscope_pipeline.phantom.bodies import BodySamples, Segments
+from lithoscope_pipeline.phantom.dendrites import lithium_bodies
+from lithoscope_pipeline.phantom.ledger import Ledger, lithium_after
 from lithoscope_pipeline.phantom.parameters import CellParameters
+from lithoscope_pipeline.phantom.pits import Pits
+from lithoscope_pipeline.phantom.plated_layer import PlatedShapes, find_level
 from lithoscope_pipeline.phantom.texture import Map, RandomField, Sampling, seeded
 
 _FIELD_STREAM: Final = 1
 _FOIL_ROUGHNESS_UM: Final = 1.0
-_RECESSION_ROUGHNESS: Final = 0.25  # share of the mean, as are the next
+_RECESSION_ROUGHNESS: Final = 0.25  # share of the mean, as is the next
 _REDEPOSITED_ROUGHNESS: Final = 0.15
-_LAYER_ROUGHNESS_UM: Final = 2.0  # of a full layer; grows with the root of the charge
 _BARE_LIMITS: Final = (0.0, 2.0)  # standard deviations above which no lithium is plated
 _BARE_PULSES: Final = 3.0  # after which the bare part has fallen by e
 _BARE_RAMP: Final = 0.3
-_SOLVER_STEPS: Final = 40
+_FILLING_UM: Final = 10.0  # of redeposited lithium, after which no more goes into pits
+_NO_LAYER: Final = -10.0  # roughnesses below which the level leaves no layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,29 +69,37 @@ class CellState:
 
     Parameters
     ----------
-    charged, discharged
-        Shares of the two half-cycles that have passed.
-    recession_um
-        Lithium lost by the stripping electrode in the first half-cycle.
+    ledger
+        Where the lithium is.
+    pits
+        Growth of the pits, 1 at their deepest.
+    filling
+        Progress of what fills them, 1 when it ends.
     redeposited_um
         Porous lithium on the stripping electrode.
+    cavity_um
+        Pits and voids between the stripping electrode and what covers it.
     plated_um
-        Porous lithium on the plating electrode: layer and dendrites.
+        Porous lithium on the plating electrode: layer, dendrites and detached pieces.
     plating_loss_um
         Lithium lost by the plating electrode itself when the plated layer was used up.
     layer_base_um
         Level of the plated layer before its roughness: what makes the mean ``plated_um``.
+    lift_um
+        Voids between the plating electrode and the plated layer.
     electrolyte_um
         Volume of the electrolyte per area.
     """
 
-    charged: float
-    discharged: float
-    recession_um: float
+    ledger: Ledger
+    pits: float
+    filling: float
     redeposited_um: float
+    cavity_um: float
     plated_um: float
     plating_loss_um: float
     layer_base_um: float
+    lift_um: float
     electrolyte_um: float
 
 
@@ -104,50 +111,63 @@ class Surfaces:
     ----------
     stripping_um
         Thickness of the stripping electrode.
+    cavity_um
+        Pit or void between it and what covers it.
     redeposited_um
-        Thickness of what was redeposited on it.
+        Thickness of what was redeposited over that.
     plating_um
         Thickness of the plating electrode.
+    lift_um
+        Void between it and the plated layer.
     layer_um
         Thickness of the plated layer, 0 where bare.
-    dendrite_um
-        Height of dendrites above the plating electrode, 0 where there is none.
-    root_um
-        Height below which dendrites are dissolved.
+    bodies
+        Lithium beyond the layer, in heights above the plating electrode.
     """
 
     stripping_um: Map
+    cavity_um: Map
     redeposited_um: Map
     plating_um: Map
+    lift_um: Map
     layer_um: Map
-    dendrite_um: Map
-    root_um: float
+    bodies: Segments
+
+    @property
+    def floor_um(self) -> Map:
+        """Height of the plated layer's surface above the plating electrode."""
+        return self.lift_um + self.layer_um
 
     @property
     def top_um(self) -> Map:
         """Height of the highest lithium above the plating electrode."""
-        return np.maximum(self.layer_um, self.dendrite_um)
-
-    @property
-    def hole_um(self) -> Map:
-        """Electrolyte between the plated layer and a dendrite without root."""
-        hole = np.maximum(self.root_um - self.layer_um, 0.0)
-        return np.where(self.dendrite_um > self.layer_um, hole, 0.0)
+        return self.bodies.top_um(self.floor_um)
 
     @property
     def stripping_side_um(self) -> Map:
-        """Thickness of all lithium on the stripping side."""
-        return self.stripping_um + self.redeposited_um
+        """Thickness of the stripping side, its cavities included."""
+        return self.stripping_um + self.cavity_um + self.redeposited_um
+
+    @property
+    def pit_um(self) -> Map:
+        """Thickness of the pits that nothing covers."""
+        return np.where(self.redeposited_um > 0, 0.0, self.cavity_um)
+
+    @property
+    def buried_void_um(self) -> Map:
+        """Thickness of the voids under redeposited lithium."""
+        return np.where(self.redeposited_um > 0, self.cavity_um, 0.0)
 
     def cropped(self, box: tuple[slice, slice]) -> "Surfaces":
         """Return the part of the plane in ``box``, (z, x)."""
         return Surfaces(
             stripping_um=self.stripping_um[box],
+            cavity_um=self.cavity_um[box],
             redeposited_um=self.redeposited_um[box],
             plating_um=self.plating_um[box],
+            lift_um=self.lift_um[box],
             layer_um=self.layer_um[box],
-            dendrite_um=self.dendrite_um[box],
-            root_um=self.root_um,
+            bodies=self.bodies.cropped(box),
         )
 
 
@@ -170,13 +190,15 @@ class LayerPlanes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldMeans:
-    """Means over the domain of the fields that must not change a layer's volume."""
+class DomainMeans:
+    """Means over the domain of what must not change a layer's volume."""
 
     stripping_foil: float
     plating_foil: float
     recession: float
     redeposited: float
+    pit_um: float
+    filled_um: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,50 +211,70 @@ class CellGrowth:
         What the cell is.
     domain
         The part of the electrode plane over which lithium is balanced.
-    fields, means
+    fields, pits, means
         Its texture.
     """
 
     cell: CellParameters
     domain: Sampling
     fields: Fields
-    means: FieldMeans
+    pits: Pits
+    means: DomainMeans
+    _states: dict[float, CellState] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def make(cls, cell: CellParameters, domain: Sampling) -> "CellGrowth":
         """Prepare the cell whose lithium is balanced over ``domain``."""
         fields = Fields.make(cell.seed)
-        means = FieldMeans(
+        pits = Pits.make(cell.seed, cell.growth.pits)
+        depth_um = pits.depth_um(domain)
+        means = DomainMeans(
             stripping_foil=float(fields.stripping_foil.sample(domain).mean()),
             plating_foil=float(fields.plating_foil.sample(domain).mean()),
             recession=float(fields.recession.sample(domain).mean()),
             redeposited=float(fields.redeposited.sample(domain).mean()),
+            pit_um=float(depth_um.mean()),
+            filled_um=float((depth_um * pits.filled_share(domain)).mean()),
         )
-        return cls(cell=cell, domain=domain, fields=fields, means=means)
+        return cls(cell=cell, domain=domain, fields=fields, pits=pits, means=means)
 
     def state(self, n_pulses: float) -> CellState:
-        """Return the averages after ``n_pulses``, counted through charge and discharge."""
-        cell = self.cell
-        n_charged = min(n_pulses, cell.n_charge_pulses)
-        n_discharged = max(n_pulses - cell.n_charge_pulses, 0)
-        charged = n_charged / cell.n_charge_pulses
-        discharged = n_discharged / cell.n_charge_pulses
-        dense_um = cell.moved_um_per_pulse
-        remaining_um = dense_um * (n_charged - n_discharged) / (1.0 - cell.plated_porosity)
+        """Return the averages after ``n_pulses``, counted through all half-cycles."""
+        if n_pulses not in self._states:
+            self._states[n_pulses] = self._solve(n_pulses)
+        return self._states[n_pulses]
 
-        shapes = self._layer_shapes(charged, discharged)
-        base_um, plated_um = _solve_base(shapes, remaining_um)
+    def _solve(self, n_pulses: float) -> CellState:
+        cell, means = self.cell, self.means
+        ledger = lithium_after(cell, n_pulses)
+        metal = 1.0 - ledger.plated_porosity
+        lost_before_um = 0.0
+        if ledger.cycle > 0:
+            lost_before_um = self.state(ledger.cycle * cell.n_pulses).plating_loss_um
+        target_um = (ledger.missing_um + lost_before_um) / metal
+        electrolyte_um = cell.electrolyte_thickness_um + cell.growth.swelling_um * (
+            ledger.charged - ledger.discharged
+        )
+
+        shapes = self._shapes_on(self.domain, ledger, electrolyte_um)
+        ceiling_um = np.full(self.domain.shape, electrolyte_um + target_um)
+        lowest_um = _NO_LAYER * max(cell.growth.layer_roughness_um, 1.0)
+        base_um, plated_um = find_level(shapes, target_um, lowest_um, ceiling_um)
+
+        redeposited_um = ledger.redeposited_um / (1.0 - cell.growth.redeposited_porosity)
+        pits = ledger.recession_um / (cell.moved_um_per_pulse * cell.n_charge_pulses)
+        filling = min(redeposited_um / _FILLING_UM, 1.0)
         return CellState(
-            charged=charged,
-            discharged=discharged,
-            recession_um=dense_um * n_charged,
-            redeposited_um=dense_um * n_discharged / (1.0 - cell.redeposited_porosity),
+            ledger=ledger,
+            pits=pits,
+            filling=filling,
+            redeposited_um=redeposited_um,
+            cavity_um=pits * (means.pit_um - filling * means.filled_um),
             plated_um=plated_um,
-            # Dendrites that outlast the layer are paid for by the electrode below.
-            plating_loss_um=max(0.0, plated_um - remaining_um) * (1.0 - cell.plated_porosity),
+            plating_loss_um=lost_before_um + max(0.0, plated_um - target_um) * metal,
             layer_base_um=base_um,
-            electrolyte_um=cell.electrolyte_thickness_um
-            + cell.swelling_um * (charged - discharged),
+            lift_um=float(shapes.lifted_um(shapes.layer_um(base_um)).mean()),
+            electrolyte_um=electrolyte_um,
         )
 
     def planes(self, state: CellState) -> LayerPlanes:
@@ -241,11 +283,10 @@ class CellGrowth:
         # The rotation axis lies in the middle of the stack when that is thickest.
         pouch_low_um = -cell.thickest_stack_um / 2.0
         outer_low_um = pouch_low_um + cell.pouch_thickness_um
-        stripping_um = (
-            outer_low_um + cell.stripping_thickness_um - state.recession_um + state.redeposited_um
-        )
+        electrode_um = cell.stripping_thickness_um - state.ledger.recession_um
+        stripping_um = outer_low_um + electrode_um + state.cavity_um + state.redeposited_um
         plated_um = stripping_um + state.electrolyte_um
-        inner_um = plated_um + state.plated_um
+        inner_um = plated_um + state.plated_um + state.lift_um
         outer_high_um = inner_um + cell.plating_thickness_um - state.plating_loss_um
         return LayerPlanes(
             pouch_low_um=pouch_low_um,
@@ -265,78 +306,61 @@ class CellGrowth:
         gained = 1.0 + _REDEPOSITED_ROUGHNESS * (
             fields.redeposited.sample(lower) - means.redeposited
         )
+        pit_um = state.pits * self.pits.depth_um(lower)
+        filled_um = pit_um * self.pits.filled_share(lower) * state.filling
+        even_um = state.ledger.recession_um - state.pits * means.pit_um
+        over_um = state.redeposited_um - state.pits * state.filling * means.filled_um
+        stripping_um = (
+            cell.stripping_thickness_um + _FOIL_ROUGHNESS_UM * foil - even_um * lost - pit_um
+        )
+        side_um = stripping_um + pit_um + over_um * gained
+
         plating_foil = fields.plating_foil.sample(upper) - means.plating_foil
-        layer_um, dendrite_um = self._shapes_on(upper, state.charged, state.discharged).heights_um(
-            state.layer_base_um
+        ceiling_um = state.electrolyte_um + state.plated_um + state.lift_um
+        below_um = cell.stripping_thickness_um - state.ledger.recession_um
+        below_um += state.cavity_um + state.redeposited_um
+        shapes = self._shapes_on(upper, state.ledger, state.electrolyte_um)
+        layer_um = shapes.layer_um(state.layer_base_um)
+        lift_um = shapes.lifted_um(layer_um)
+        bodies = shapes.bodies.segments(
+            state.layer_base_um,
+            lift_um + layer_um,
+            lift_um,
+            ceiling_um - _FOIL_ROUGHNESS_UM * plating_foil - (side_um - below_um),
         )
         return Surfaces(
-            stripping_um=cell.stripping_thickness_um
-            + _FOIL_ROUGHNESS_UM * foil
-            - state.recession_um * lost,
-            redeposited_um=state.redeposited_um * gained,
+            stripping_um=stripping_um,
+            cavity_um=pit_um - filled_um,
+            redeposited_um=filled_um + over_um * gained,
             plating_um=cell.plating_thickness_um
             + _FOIL_ROUGHNESS_UM * plating_foil
             - state.plating_loss_um,
+            lift_um=lift_um,
             layer_um=layer_um,
-            dendrite_um=dendrite_um,
-            root_um=dead_root_um(state.discharged),
+            bodies=bodies,
         )
 
-    def _layer_shapes(self, charged: float, discharged: float) -> "_LayerShapes":
-        return self._shapes_on(self.domain, charged, discharged)
+    def body_samples(self, state: CellState, where: Sampling) -> BodySamples:
+        """Return the bodies on the plated layer, each by itself."""
+        return self._shapes_on(where, state.ledger, state.electrolyte_um).bodies
 
-    def _shapes_on(self, where: Sampling, charged: float, discharged: float) -> "_LayerShapes":
+    def _shapes_on(self, where: Sampling, ledger: Ledger, electrolyte_um: float) -> PlatedShapes:
         lean_um = abs(where.z_slope) * float(np.abs(where.x_um).max())
-        dendrites = threats(self.cell) + common_dendrites(
+        bodies = lithium_bodies(
             self.cell,
+            ledger,
             z_um=(float(where.z_um.min()) - lean_um, float(where.z_um.max()) + lean_um),
             x_um=(float(where.x_um.min()), float(where.x_um.max())),
+            gap_um=electrolyte_um,
         )
         low, high = _BARE_LIMITS
-        n_charged = charged * self.cell.n_charge_pulses
+        n_charged = ledger.charged * self.cell.n_charge_pulses
         limit = high - (high - low) * np.exp(-n_charged / _BARE_PULSES)
         bare = self.fields.bare.sample(where)
-        return _LayerShapes(
-            plated=np.clip((limit - bare) / _BARE_RAMP + 0.5, 0.0, 1.0) * (charged > 0),
-            roughness_um=_LAYER_ROUGHNESS_UM * charged**0.5 * self.fields.layer.sample(where),
-            protrusion_um=protrusion_um(dendrites, where, charged=charged, discharged=discharged),
-            root_um=dead_root_um(discharged),
+        roughness_um = self.cell.growth.layer_roughness_um * ledger.charged**0.5
+        return PlatedShapes(
+            plated=np.clip((limit - bare) / _BARE_RAMP + 0.5, 0.0, 1.0) * (ledger.charged > 0),
+            roughness_um=roughness_um * self.fields.layer.sample(where),
+            lift_um=ledger.charged * (1.0 - ledger.discharged) * self.pits.lift_um(where),
+            bodies=BodySamples.of(bodies, where),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LayerShapes:
-    """What the plated layer and its dendrites look like, whatever the layer's level."""
-
-    plated: Map
-    roughness_um: Map
-    protrusion_um: Map
-    root_um: float
-
-    def heights_um(self, base_um: float) -> tuple[Map, Map]:
-        """Return the heights of layer and dendrites for a level of the layer."""
-        layer_um = self.plated * np.maximum(base_um + self.roughness_um, 0.0)
-        foot_um = max(base_um, self.root_um)
-        dendrite_um = np.where(self.protrusion_um > 0, foot_um + self.protrusion_um, 0.0)
-        return layer_um, dendrite_um
-
-    def mean_um(self, base_um: float) -> float:
-        """Return the mean thickness of lithium, without the dissolved roots."""
-        layer_um, dendrite_um = self.heights_um(base_um)
-        foot_um = np.maximum(layer_um, self.root_um)
-        return float((layer_um + np.maximum(dendrite_um - foot_um, 0.0)).mean())
-
-
-def _solve_base(shapes: _LayerShapes, target_um: float) -> tuple[float, float]:
-    """Find the level of the layer whose mean is ``target_um``, and the mean that results."""
-    low_um = -10.0 * _LAYER_ROUGHNESS_UM  # no layer is left at this level
-    high_um = 2.0 * target_um + 20.0
-    if shapes.mean_um(low_um) >= target_um:
-        return low_um, shapes.mean_um(low_um)
-    for _ in range(_SOLVER_STEPS):
-        middle_um = (low_um + high_um) / 2.0
-        if shapes.mean_um(middle_um) < target_um:
-            low_um = middle_um
-        else:
-            high_um = middle_um
-    return high_um, target_um

@@ -8,17 +8,27 @@ References
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 from lithoscope_pipeline.errors import ParameterError
+from lithoscope_pipeline.phantom.acquisition_parameters import AcquisitionParameters
+from lithoscope_pipeline.phantom.cycling_parameters import CyclingParameters
+from lithoscope_pipeline.phantom.detector_parameters import BeamParameters, ResponseParameters
+from lithoscope_pipeline.phantom.fault_parameters import FaultParameters
+from lithoscope_pipeline.phantom.growth_parameters import GrowthParameters
+from lithoscope_pipeline.phantom.structure_parameters import (
+    OpticsParameters,
+    StructureParameters,
+)
 
 SizeName = Literal["tiny", "small", "medium", "full"]
 
 LITHIUM_UM3_PER_MAH = 4.8514e8  # 3860 mAh/g and 0.534 g/cm3
 LITHIUM_UM_PER_MAH_CM2 = LITHIUM_UM3_PER_MAH / 1e8
 S_PER_H = 3600.0
+_VOIDS_UM = 3.0  # pits and voids together, about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,32 +41,21 @@ class CellParameters:
         Makes every random choice of the cell, its drift and its noise; not negative.
     stripping_thickness_um, electrolyte_thickness_um, plating_thickness_um, pouch_thickness_um
         Layers before cycling, from the stationary side outwards; a pouch lies on either side.
-    lithium_per_cm, electrolyte_per_cm, pouch_per_cm, impurity_per_cm
-        Linear attenuation coefficients at 27.5 keV. Plated lithium counts as lithium: what
-        fills its pores makes up for the metal that they lack.
     current_mA_cm2, pulse_s, rest_s, n_pulses, active_area_cm2
         Galvanostatic pulses, half of them charging and half discharging, a rest after each.
-    efficiency
-        Share of the charge that moves lithium (0.93 of 1.2128 um a pulse [1]_).
-    plated_porosity, redeposited_porosity
-        Share of the plated volume that is not metal: 3.00 um a pulse, of them 2.70 in the
-        layer and the rest in dendrites, and 2.47 um a pulse [1]_.
-    swelling_um
-        Growth of the electrolyte at the end of charging, reversible.
-    dendrite_spacing_um, dendrite_height_um
-        One dendrite grows in each square of this side; typical height above the plated layer
-        at the end of charging.
-    n_dendrites
-        Threatening dendrites, beside the common ones: that many stand close to the middle
-        of the view, the first is the tallest.
-    threat_height_um
-        Height of the tallest dendrite above the plated layer at the end of charging.
     width_factor
         Width of the cell along x, in widths of the detector's view.
     drift_shift_px, drift_rotation_deg
         Largest rigid drift of a scan against scan 0: along (z, y, x), about each of them.
     has_noise
         Whether frames carry photon and read-out noise.
+    cycling
+        Cycles, and scans before the first pulse.
+    structure, optics
+        What surrounds the electrodes, and how the beam passes through. Plated lithium counts as
+        lithium: what fills its pores makes up for the metal that they lack.
+    growth
+        Where the lithium goes: layers, dendrites, pits, voids and bridges.
 
     References
     ----------
@@ -68,40 +67,40 @@ class CellParameters:
     electrolyte_thickness_um: float = 280.0
     plating_thickness_um: float = 107.7
     pouch_thickness_um: float = 62.0
-    lithium_per_cm: float = 0.09
-    electrolyte_per_cm: float = 0.40
-    pouch_per_cm: float = 0.70
-    impurity_per_cm: float = 1.5
     current_mA_cm2: float = 1.5  # noqa: N815 - the unit is spelt so
     pulse_s: float = 600.0
     rest_s: float = 1200.0
     n_pulses: int = 24
     active_area_cm2: float = 0.5
-    efficiency: float = 0.7668
-    plated_porosity: float = 0.69
-    redeposited_porosity: float = 0.6235
-    swelling_um: float = 6.9
-    dendrite_spacing_um: float = 40.0
-    dendrite_height_um: float = 9.0
-    n_dendrites: int = 3
-    threat_height_um: float = 215.0
     width_factor: float = 4.5
     drift_shift_px: tuple[float, float, float] = (2.0, 3.0, 3.0)
     drift_rotation_deg: float = 0.3
     has_noise: bool = True
+    cycling: CyclingParameters = field(default_factory=CyclingParameters)
+    structure: StructureParameters = field(default_factory=StructureParameters)
+    optics: OpticsParameters = field(default_factory=OpticsParameters)
+    growth: GrowthParameters = field(default_factory=GrowthParameters)
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ParameterError(f"seed is {self.seed}; a number from 0 is needed")
         if self.n_pulses < 2 or self.n_pulses % 2:
             raise ParameterError(f"n_pulses is {self.n_pulses}; an even number from 2 is needed")
-        if not 0 < self.efficiency <= 1:
-            raise ParameterError(f"efficiency is {self.efficiency}; it must lie in (0, 1]")
+        if self.growth.bridge != "none" and self.growth.bridge_pulse > self.n_charge_pulses:
+            raise ParameterError(
+                f"bridge_pulse is {self.growth.bridge_pulse}; a bridge grows in the first "
+                f"{self.n_charge_pulses} pulses"
+            )
 
     @property
     def n_charge_pulses(self) -> int:
         """Pulses of the first half-cycle."""
         return self.n_pulses // 2
+
+    @property
+    def n_all_pulses(self) -> int:
+        """Pulses of all cycles."""
+        return self.n_pulses * self.cycling.n_cycles
 
     @property
     def pulse_charge_mAh_cm2(self) -> float:  # noqa: N802 - the unit is spelt so
@@ -111,7 +110,7 @@ class CellParameters:
     @property
     def moved_um_per_pulse(self) -> float:
         """Dense lithium that one pulse really moves, as a thickness."""
-        return self.efficiency * LITHIUM_UM_PER_MAH_CM2 * self.pulse_charge_mAh_cm2
+        return self.growth.efficiency * LITHIUM_UM_PER_MAH_CM2 * self.pulse_charge_mAh_cm2
 
     @property
     def thickest_stack_um(self) -> float:
@@ -123,7 +122,8 @@ class CellParameters:
             + 2.0 * self.pouch_thickness_um
         )
         lost_um = self.moved_um_per_pulse * self.n_charge_pulses
-        return pristine_um + lost_um / (1.0 - self.plated_porosity) - lost_um + self.swelling_um
+        plated_um = lost_um / (1.0 - self.growth.plated_porosity)
+        return pristine_um + plated_um - lost_um + self.growth.swelling_um + _VOIDS_UM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +152,8 @@ class DetectorParameters:
         0 for a rotation in steps.
     axis_offset_px
         Largest distance of the rotation axis from the middle of the detector.
+    acquisition, beam, response, faults
+        How a scan is taken, what the open beam and the pixels are like, and what goes wrong.
     """
 
     n_rows: int
@@ -166,11 +168,30 @@ class DetectorParameters:
     open_beam_level: float = 45_000.0
     exposure_share: float = 1.0
     axis_offset_px: float = 4.0
+    acquisition: AcquisitionParameters = field(default_factory=AcquisitionParameters)
+    beam: BeamParameters = field(default_factory=BeamParameters)
+    response: ResponseParameters = field(default_factory=ResponseParameters)
+    faults: FaultParameters = field(default_factory=FaultParameters)
+
+    def __post_init__(self) -> None:
+        overlap = self.acquisition.tile_overlap_rows
+        if self.acquisition.n_tiles > 1 and overlap >= self.n_rows:
+            raise ParameterError(
+                f"tile_overlap_rows is {overlap}; tiles of {self.n_rows} rows need less"
+            )
 
     @property
     def gain(self) -> float:
         """Grey levels a photon."""
         return self.open_beam_level / self.photons
+
+    @property
+    def n_volume_rows(self) -> int:
+        """Rows of all tiles together, each counted once."""
+        acquisition = self.acquisition
+        return acquisition.n_tiles * self.n_rows - (acquisition.n_tiles - 1) * (
+            acquisition.tile_overlap_rows
+        )
 
 
 SIZES: Mapping[SizeName, DetectorParameters] = MappingProxyType(
@@ -179,13 +200,19 @@ SIZES: Mapping[SizeName, DetectorParameters] = MappingProxyType(
             n_rows=24, n_columns=192, n_angles=180, voxel_um=4.5, photons=0.95e6
         ),
         "small": DetectorParameters(
-            n_rows=96, n_columns=384, n_angles=360, voxel_um=2.25, photons=1.9e6
+            n_rows=96, n_columns=384, n_angles=360, voxel_um=2.25, photons=8_000.0
         ),
         "medium": DetectorParameters(
-            n_rows=256, n_columns=1024, n_angles=900, voxel_um=1.33, photons=2.1e6
+            n_rows=256, n_columns=1024, n_angles=900, voxel_um=1.33, photons=2_000.0
         ),
         "full": DetectorParameters(
-            n_rows=2160, n_columns=2560, n_angles=1500, voxel_um=1.33, photons=1.3e6
+            n_rows=2160,
+            n_columns=2560,
+            n_angles=1500,
+            voxel_um=1.33,
+            photons=1_300.0,
+            # 3978 rows in all, one more than the published volume.
+            acquisition=AcquisitionParameters(n_tiles=3, tile_overlap_rows=1251),
         ),
     }
 )

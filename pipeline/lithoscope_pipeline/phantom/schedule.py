@@ -1,26 +1,13 @@
-"""When scans are taken, what charge has passed, and what the cycler records."""
+"""When scans are taken and what charge has passed by then."""
 
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lithoscope_pipeline.errors import ParameterError
+from lithoscope_pipeline.phantom.electrochemistry import Electrochemistry, record_electrochemistry
 from lithoscope_pipeline.phantom.parameters import S_PER_H, CellParameters
-from lithoscope_pipeline.phantom.texture import seeded
+from lithoscope_pipeline.phantom.pulses import first_rest_s, pulse_sign, pulse_start_s
 
-Vector = NDArray[np.floating]
-
-_POTENTIAL_STREAM: Final = 41
-# A plausible symmetric lithium cell with a polymer electrolyte: an ohmic step, and a part that
-# builds up with a time constant and falls off in the rest.
-_RESISTANCE_OHM_CM2: Final = 60.0
-_POLARISATION_OHM_CM2: Final = 25.0
-_POLARISATION_S: Final = 180.0
-_PEAK_DECAY_PULSES: Final = 2.0  # the first pulses of a half-cycle meet fresh nuclei
-_PEAK_SHARE: Final = 0.35
-_NOISE_V: Final = 2.0e-4
+__all__ = ["Electrochemistry", "ScanPoint", "make_schedule", "record_electrochemistry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,25 +40,16 @@ class ScanPoint:
     pulse: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Electrochemistry:
-    """What the cycler recorded, once a second; all arrays of shape (n,), float64."""
-
-    time_s: Vector
-    potential_V: Vector  # noqa: N815 - the unit is spelt so
-    current_mA: Vector  # noqa: N815
-    charge_mAh: Vector  # noqa: N815
-
-
 def make_schedule(cell: CellParameters, n_scans: int) -> tuple[ScanPoint, ...]:
-    """Spread scans over the whole cycle, from the pristine cell to the end of discharge.
+    """Spread scans over all cycles, from the pristine cell to the end of the last discharge.
 
     Parameters
     ----------
     cell
-        Its pulses and rests: first all charging, then all discharging ones.
+        Its pulses and rests: in each cycle first all charging, then all discharging ones.
     n_scans
-        Scans to take, from 1. Scans that share a rest divide it evenly.
+        Scans to take, those before the first pulse included. Scans that share a rest divide it
+        evenly.
 
     Returns
     -------
@@ -81,19 +59,24 @@ def make_schedule(cell: CellParameters, n_scans: int) -> tuple[ScanPoint, ...]:
     Raises
     ------
     ParameterError
-        If ``n_scans`` is not positive.
+        If ``n_scans`` is not positive, or less than the scans before the first pulse.
     """
-    if n_scans < 1:
-        raise ParameterError(f"n_scans is {n_scans}; at least 1 is needed")
-    last = max(n_scans - 1, 1)
-    pulses = [(scan * cell.n_pulses * 2 + last) // (2 * last) for scan in range(n_scans)]
+    n_null = cell.cycling.n_null_scans
+    if n_scans < max(1, n_null):
+        raise ParameterError(f"n_scans is {n_scans}; at least {max(1, n_null)} is needed")
+    n_spread = n_scans - n_null + 1
+    last = max(n_spread - 1, 1)
+    pulses = [0] * (n_null - 1) + [
+        (scan * cell.n_all_pulses * 2 + last) // (2 * last) for scan in range(n_spread)
+    ]
     points = []
     for scan, pulse in enumerate(pulses):
-        rank = pulses[:scan].count(pulse)
-        share = (rank + 1) / (pulses.count(pulse) + 1)
-        # A first rest lies before the first pulse.
-        time_s = pulse * (cell.pulse_s + cell.rest_s) + share * cell.rest_s
+        share = (pulses[:scan].count(pulse) + 1) / (pulses.count(pulse) + 1)
+        # A rest follows each pulse; the first one lies before the first pulse.
+        rest_s = cell.rest_s if pulse else first_rest_s(cell)
+        time_s = pulse_start_s(cell, pulse) - rest_s * (1.0 - share)
         charge = _net_charge_mAh(cell, time_s)
+        half_cycle = max(pulse - 1, 0) // cell.n_charge_pulses
         points.append(
             ScanPoint(
                 scan=scan,
@@ -101,70 +84,17 @@ def make_schedule(cell: CellParameters, n_scans: int) -> tuple[ScanPoint, ...]:
                 charge_mAh=charge,
                 charge_mAh_cm2=charge / cell.active_area_cm2,
                 throughput_mAh_cm2=pulse * cell.pulse_charge_mAh_cm2,
-                cycle=0,
-                half_cycle=int(pulse > cell.n_charge_pulses),
+                cycle=half_cycle // 2,
+                half_cycle=half_cycle,
                 pulse=pulse,
             )
         )
     return tuple(points)
 
 
-def record_electrochemistry(
-    cell: CellParameters, *, start_s: float, stop_s: float
-) -> Electrochemistry:
-    """Record current, charge and potential at whole seconds in ``start_s <= time < stop_s``.
-
-    Parameters
-    ----------
-    cell
-        Its pulses, area and seed.
-    start_s, stop_s
-        Seconds since the experiment began.
-
-    Returns
-    -------
-    Electrochemistry
-        The same values whatever the window they are asked for in.
-    """
-    seconds = np.arange(int(np.ceil(start_s)), int(np.ceil(stop_s)))
-    time_s = seconds.astype(np.float64)
-    current = np.zeros_like(time_s)
-    charge = np.zeros_like(time_s)
-    overpotential = np.zeros_like(time_s)
-    for pulse in range(cell.n_pulses):
-        begin_s, sign = _pulse_start_s(cell, pulse), _sign(cell, pulse)
-        since_s = time_s - begin_s
-        is_on = (since_s >= 0) & (since_s < cell.pulse_s)
-        current[is_on] = sign * cell.current_mA_cm2 * cell.active_area_cm2
-        charge += sign * np.clip(since_s, 0.0, cell.pulse_s)
-        within = pulse % cell.n_charge_pulses
-        factor = 1.0 + _PEAK_SHARE * np.exp(-within / _PEAK_DECAY_PULSES)
-        overpotential[is_on] += sign * _RESISTANCE_OHM_CM2 * factor
-        built = 1.0 - np.exp(-np.clip(since_s, 0.0, cell.pulse_s) / _POLARISATION_S)
-        left = np.exp(-np.maximum(since_s - cell.pulse_s, 0.0) / _POLARISATION_S)
-        overpotential += sign * _POLARISATION_OHM_CM2 * built * left
-    # One stream for the whole experiment, so that a window cuts it and does not restart it.
-    rng = seeded(cell.seed, _POTENTIAL_STREAM)
-    noise = rng.standard_normal(int(seconds[-1]) + 1 if seconds.size else 0)[seconds]
-    return Electrochemistry(
-        time_s=time_s,
-        potential_V=overpotential * cell.current_mA_cm2 * 1e-3 + _NOISE_V * noise,
-        current_mA=current,
-        charge_mAh=charge * cell.current_mA_cm2 * cell.active_area_cm2 / S_PER_H,
-    )
-
-
-def _pulse_start_s(cell: CellParameters, pulse: int) -> float:
-    return cell.rest_s + pulse * (cell.pulse_s + cell.rest_s)
-
-
-def _sign(cell: CellParameters, pulse: int) -> float:
-    return 1.0 if pulse < cell.n_charge_pulses else -1.0
-
-
 def _net_charge_mAh(cell: CellParameters, time_s: float) -> float:  # noqa: N802
     seconds = sum(
-        _sign(cell, pulse) * min(max(time_s - _pulse_start_s(cell, pulse), 0.0), cell.pulse_s)
-        for pulse in range(cell.n_pulses)
+        pulse_sign(cell, pulse) * min(max(time_s - pulse_start_s(cell, pulse), 0.0), cell.pulse_s)
+        for pulse in range(cell.n_all_pulses)
     )
     return seconds * cell.current_mA_cm2 * cell.active_area_cm2 / S_PER_H

@@ -1,22 +1,62 @@
 """How each slice of the cell differs from flat layers, on a grid finer than the detector."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lithoscope_pipeline.geometry import FloatVolume
 from lithoscope_pipeline.phantom.growth import CellGrowth, CellState, LayerPlanes, Surfaces
 from lithoscope_pipeline.phantom.impurities import Impurity, impurities
-from lithoscope_pipeline.phantom.projector import FINE, View
+from lithoscope_pipeline.phantom.materials import Material
+from lithoscope_pipeline.phantom.parameters import CellParameters
+from lithoscope_pipeline.phantom.projector import FINE, ComplexSlices
+from lithoscope_pipeline.phantom.rasterise import (
+    FloatSlice,
+    Grain,
+    GrainPlaces,
+    add_band,
+    add_segments,
+    add_sphere,
+)
 from lithoscope_pipeline.phantom.texture import Map, Sampling
+from lithoscope_pipeline.phantom.view import View
 
 _SUBROWS: Final = 2  # planes averaged in each detector row
 _REACH: Final = 0.75  # texture reaches as many widths of the view to either side of the axis,
 _TAPER: Final = 0.1  # and fades to flat layers over this share of that
 _LARGEST_PARTICLE_UM: Final = 8.0
+_COVERING_UM: Final = 1.0  # of lithium make a surface an interface
 
-FloatSlice = NDArray[np.float32]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrasts:
+    """What takes the place of what, and how the attenuation changes by it.
+
+    Parameters
+    ----------
+    lithium
+        Lithium for electrolyte.
+    void
+        Void for lithium.
+    interface
+        The line at an original surface for lithium.
+    """
+
+    lithium: complex
+    void: complex
+    interface: complex
+
+    @classmethod
+    def of(cls, cell: CellParameters) -> "Contrasts":
+        """Return the contrasts of a cell: 1/cm, and 1e-8 as the imaginary part."""
+        optics = cell.optics
+        lithium = optics.of(Material.LITHIUM)
+        salt = cell.growth.porosity.interface_salt
+        return cls(
+            lithium=lithium - optics.of(Material.POLYMER),
+            void=optics.of(Material.VOID) - lithium,
+            interface=salt * (optics.of(Material.PARTICLE) - lithium),
+        )
 
 
 def texture_slices(
@@ -27,8 +67,8 @@ def texture_slices(
     *,
     voxel_um: float,
     half_width_um: float,
-) -> FloatVolume:
-    """Sample the attenuation of the cell minus that of its flat layers.
+) -> ComplexSlices:
+    """Sample the optical constants of the cell minus that of its flat layers.
 
     Parameters
     ----------
@@ -45,9 +85,10 @@ def texture_slices(
 
     Returns
     -------
-    FloatVolume
-        1/cm, shape (n_rows, n_y, n_x), in the cell's own in-plane coordinates, the rotation axis
-        at index ``(n_y // 2, n_x // 2)``, ``FINE`` samples a pixel.
+    ComplexSlices
+        1/cm, and 1e-8 as the imaginary part, shape (n_rows, n_y, n_x), in the cell's own
+        in-plane coordinates, the rotation axis at index ``(n_y // 2, n_x // 2)``, ``FINE``
+        samples a pixel.
 
     Notes
     -----
@@ -66,10 +107,9 @@ def texture_slices(
     )
 
     y_um = np.arange(-half_y, half_y) * step_um
-    contrast = np.float32(growth.cell.lithium_per_cm - growth.cell.electrolyte_per_cm)
-    slices = np.zeros((len(heights_px), y_um.size, x_um.size), np.float32)
-    for line in range(len(lower.z_um)):
-        _add_surfaces(slices[line // _SUBROWS], surfaces, line, planes, y_um, contrast)
+    slices = np.zeros((len(heights_px), y_um.size, x_um.size), np.complex64)
+    drawing = _Drawing.make(growth.cell, planes, lower, upper, y_um)
+    drawing.add_surfaces(slices, surfaces)
     slices /= _SUBROWS
     reach_x_um = min(half_width_um - _LARGEST_PARTICLE_UM, half_x * step_um * (1.0 - _TAPER))
     lean_um = abs(middle.z_slope) * reach_x_um + _LARGEST_PARTICLE_UM
@@ -111,83 +151,130 @@ def _fade(x_um: Map, half_width_um: float) -> Map:
 
 def _faded(surfaces: Surfaces, fade: Map, state: CellState, planes: LayerPlanes) -> Surfaces:
     """Blend all surfaces into their means towards the ends of the grid."""
-    stripping_um = planes.stripping_surface_um - planes.outer_low_um - state.redeposited_um
+    side_um = planes.stripping_surface_um - planes.outer_low_um
+    stripping_um = side_um - state.redeposited_um - state.cavity_um
     plating_um = planes.outer_high_um - planes.plating_inner_um
 
     def blend(surface_um: Map, mean_um: float) -> Map:
         return mean_um + fade * (surface_um - mean_um)
 
+    bodies = surfaces.bodies
     return Surfaces(
         stripping_um=blend(surfaces.stripping_um, stripping_um),
+        cavity_um=blend(surfaces.cavity_um, state.cavity_um),
         redeposited_um=blend(surfaces.redeposited_um, state.redeposited_um),
         plating_um=blend(surfaces.plating_um, plating_um),
+        lift_um=blend(surfaces.lift_um, state.lift_um),
         layer_um=blend(surfaces.layer_um, state.plated_um),
-        dendrite_um=np.where(fade < 1.0, 0.0, surfaces.dendrite_um),
-        root_um=surfaces.root_um,
+        bodies=bodies.chosen(fade[bodies.column % bodies.shape[1]] == 1.0),
     )
 
 
-def _add_surfaces(
-    out: FloatSlice,
-    surfaces: Surfaces,
-    line: int,
-    planes: LayerPlanes,
-    y_um: Map,
-    contrast: np.float32,
-) -> None:
-    """Add the lithium of one line beyond the flat layers, and take away what is missing."""
-    low_um = planes.outer_low_um + surfaces.stripping_side_um[line]
-    inner_um = planes.outer_high_um - surfaces.plating_um[line]
-    high_um = inner_um - surfaces.top_um[line]
-    _add_below(out, low_um, planes.stripping_surface_um, y_um, contrast)
-    _add_below(out, high_um, planes.plated_surface_um, y_um, -contrast)
-    hole_um = surfaces.hole_um[line]
-    if hole_um.any():
-        layer_um = inner_um - surfaces.layer_um[line]
-        _add_band(out, layer_um - hole_um, layer_um, y_um, -contrast)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawing:
+    """What is needed to draw the surfaces of all lines."""
+
+    planes: LayerPlanes
+    contrasts: Contrasts
+    interface_um: float
+    y_um: Map
+    plated_grains: list[GrainPlaces] | None
+    redeposited_grains: list[GrainPlaces] | None
+
+    @classmethod
+    def make(
+        cls, cell: CellParameters, planes: LayerPlanes, lower: Sampling, upper: Sampling, y_um: Map
+    ) -> "_Drawing":
+        porosity = cell.growth.porosity
+        grain = Grain.make(
+            cell.seed, strength=porosity.texture, correlation_um=porosity.correlation_um
+        )
+        return cls(
+            planes=planes,
+            contrasts=Contrasts.of(cell),
+            interface_um=porosity.interface_um,
+            y_um=y_um,
+            # Each moves with the electrode below it.
+            plated_grains=_grain_places(grain, upper, planes.plating_inner_um - y_um),
+            redeposited_grains=_grain_places(grain, lower, y_um - planes.outer_low_um),
+        )
+
+    def add_surfaces(self, slices: ComplexSlices, surfaces: Surfaces) -> None:
+        """Add the lithium beyond the flat layers, and take away what is missing."""
+        face_um = self.planes.outer_high_um - surfaces.plating_um
+        for line in range(len(face_um)):
+            out = slices[line // _SUBROWS]
+            self._add_stripping_side(out, surfaces, line)
+            self._add_plating_side(out, surfaces, line, face_um[line])
+        bodies = surfaces.bodies
+        add_segments(
+            slices, bodies, face_um, self.y_um, self.contrasts.lithium, self.plated_grains
+        )
+
+    def _add_stripping_side(self, out: FloatSlice, surfaces: Surfaces, line: int) -> None:
+        planes, contrasts = self.planes, self.contrasts
+        electrode_um = planes.outer_low_um + surfaces.stripping_um[line]
+        covered_um = electrode_um + surfaces.cavity_um[line]
+        side_um = covered_um + surfaces.redeposited_um[line]
+        plane_um = np.full_like(side_um, planes.stripping_surface_um)
+        add_band(out, plane_um, side_um, self.y_um, contrasts.lithium)
+        if surfaces.cavity_um[line].any():
+            add_band(out, electrode_um, covered_um, self.y_um, contrasts.void)
+        if self.redeposited_grains is not None and surfaces.redeposited_um[line].any():
+            self._add_grain(out, covered_um, side_um, self.redeposited_grains[line])
+
+    def _add_plating_side(
+        self, out: FloatSlice, surfaces: Surfaces, line: int, face_um: Map
+    ) -> None:
+        planes, contrasts = self.planes, self.contrasts
+        under_um = face_um - surfaces.lift_um[line]
+        top_um = face_um - surfaces.floor_um[line]
+        plane_um = np.full_like(top_um, planes.plated_surface_um)
+        add_band(out, top_um, plane_um, self.y_um, contrasts.lithium)
+        if surfaces.lift_um[line].any():
+            add_band(out, under_um, face_um, self.y_um, contrasts.void)
+        layer_um = surfaces.layer_um[line]
+        if not layer_um.any():
+            return
+        if self.plated_grains is not None:
+            self._add_grain(out, top_um, under_um, self.plated_grains[line])
+        if self.interface_um > 0:
+            half_um = self.interface_um / 2.0 * np.minimum(layer_um / _COVERING_UM, 1.0)
+            add_band(out, face_um - half_um, face_um + half_um, self.y_um, contrasts.interface)
+
+    def _add_grain(self, out: FloatSlice, low_um: Map, high_um: Map, places: GrainPlaces) -> None:
+        """Add the texture alone, for the body is there."""
+        add_band(out, low_um, high_um, self.y_um, self.contrasts.lithium, places)
+        add_band(out, high_um, low_um, self.y_um, self.contrasts.lithium)
 
 
-def _add_below(
-    out: FloatSlice, surface_um: Map, plane_um: float, y_um: Map, value: np.float32
-) -> None:
-    """Add ``value`` between a plane and a surface above it, or minus it below."""
-    _add_band(out, np.full_like(surface_um, plane_um), surface_um, y_um, value)
-
-
-def _add_band(out: FloatSlice, low_um: Map, high_um: Map, y_um: Map, value: np.float32) -> None:
-    """Add ``value`` times the share of each sample that lies between two surfaces."""
-    step_um = y_um[1] - y_um[0]
-    # In samples from the lower edge of the first one.
-    low = ((low_um - y_um[0]) / step_um + 0.5).astype(np.float32)
-    high = ((high_um - y_um[0]) / step_um + 0.5).astype(np.float32)
-    first = max(0, int(min(low.min(), high.min())))
-    last = min(len(y_um), int(max(low.max(), high.max())) + 1)
-    rows = np.arange(first, last, dtype=np.float32)[:, None]
-    share = np.clip(high - rows, 0.0, 1.0) - np.clip(low - rows, 0.0, 1.0)
-    out[first:last] += value * share
+def _grain_places(
+    grain: Grain | None, where: Sampling, heights_um: Map
+) -> list[GrainPlaces] | None:
+    if grain is None:
+        return None
+    y, x = grain.index(heights_um), grain.index(where.x_um)
+    return [
+        GrainPlaces(grain=grain, z=grain.index(z_um + where.z_slope * where.x_um), y=y, x=x)
+        for z_um in where.z_um
+    ]
 
 
 def _add_particle(
-    slices: FloatVolume, particle: Impurity, middle: Sampling, y_um: Map, view: View
+    slices: ComplexSlices, particle: Impurity, middle: Sampling, y_um: Map, view: View
 ) -> None:
     """Add a sphere to the rows that cut it, averaged over the planes in each."""
-    step_um = y_um[1] - y_um[0]
     r = view.drift.matrix
-    reach_um = particle.radius_um + step_um
     rise_um = -(r[2, 0] * particle.x_um + r[2, 1] * particle.y_um) / r[2, 2]
     rows_um = middle.z_um + rise_um - particle.z_um
-    rows = _near(particle.y_um, reach_um, y_um)
-    columns = _near(particle.x_um, reach_um, middle.x_um)
-    across = (middle.x_um[columns] - particle.x_um)[None, :] ** 2
-    in_plane = (y_um[rows] - particle.y_um)[:, None] ** 2 + across
+    reach_um = particle.radius_um + y_um[1] - y_um[0]
     for line in np.flatnonzero(np.abs(rows_um) < reach_um):
-        distance_um = np.sqrt(in_plane + rows_um[line] ** 2)
-        share = np.clip((particle.radius_um - distance_um) / step_um + 0.5, 0.0, 1.0)
-        slices[line // _SUBROWS, rows, columns] += (
-            particle.excess_per_cm / _SUBROWS * share
-        ).astype(np.float32)
-
-
-def _near(middle_um: float, reach_um: float, places_um: Map) -> slice:
-    first, last = np.searchsorted(places_um, (middle_um - reach_um, middle_um + reach_um))
-    return slice(int(first), int(last))
+        add_sphere(
+            slices[line // _SUBROWS],
+            y_um=y_um,
+            x_um=middle.x_um,
+            centre_um=(particle.y_um, particle.x_um),
+            aside_um=float(rows_um[line]),
+            radius_um=particle.radius_um,
+            value=particle.excess_per_cm / _SUBROWS,
+        )

@@ -8,12 +8,13 @@ import numpy as np
 
 from lithoscope_pipeline.geometry import LabelVolume
 from lithoscope_pipeline.labels import Label
+from lithoscope_pipeline.phantom.bodies import Segments
 from lithoscope_pipeline.phantom.growth import LayerPlanes, Surfaces
 from lithoscope_pipeline.phantom.parameters import LITHIUM_UM3_PER_MAH
 from lithoscope_pipeline.phantom.texture import Map
+from lithoscope_pipeline.phantom.truth_gaps import gap_metrics
 
-_VISIBLE_VOXELS: Final = 0.5  # thinner lithium fills no voxel and covers nothing
-_GAP_CANDIDATES: Final = 64  # columns with the smallest gap along y: the shortest starts there
+_VISIBLE_VOXELS: Final = 0.5  # a thinner class fills no voxel and covers nothing
 _PLATING_CLASSES: Final = ("plating_electrode", "deposited", "dendrite")
 _STRIPPING_CLASSES: Final = ("stripping_electrode", "redeposited")
 
@@ -44,15 +45,29 @@ class TruthMaps:
     @property
     def plated_um(self) -> Map:
         """Thickness of all plated lithium."""
-        return self.surfaces.top_um - self.surfaces.hole_um
+        return self.surfaces.layer_um + self.surfaces.bodies.thickness_um
 
     @property
     def dendrite_um(self) -> Map:
         """Thickness of the lithium above the threshold."""
-        foot_um = np.maximum(self.surfaces.layer_um + self.surfaces.hole_um, self.threshold_um)
-        of_layer_um = np.maximum(self.surfaces.layer_um - self.threshold_um, 0.0)
-        of_column_um = np.maximum(self.surfaces.top_um - foot_um, 0.0)
-        return of_layer_um + of_column_um
+        surfaces = self.surfaces
+        of_layer_um = np.minimum(
+            np.maximum(surfaces.floor_um - self.threshold_um, 0.0), surfaces.layer_um
+        )
+        return of_layer_um + surfaces.bodies.above(self.threshold_um).thickness_um
+
+    def class_thickness_um(self) -> dict[str, Map]:
+        """Return the thickness of each class that a report measures, shape (n_z, n_x) each."""
+        surfaces, dendrite_um = self.surfaces, self.dendrite_um
+        return {
+            "stripping_electrode": surfaces.stripping_um,
+            "redeposited": surfaces.redeposited_um,
+            "plating_electrode": surfaces.plating_um,
+            "deposited": self.plated_um - dendrite_um,
+            "dendrite": dendrite_um,
+            "pit": surfaces.pit_um,
+            "void": surfaces.buried_void_um + surfaces.lift_um,
+        }
 
     @property
     def stripping_surface_um(self) -> Map:
@@ -73,7 +88,7 @@ def voxel_labels(maps: TruthMaps, y_um: Map) -> LabelVolume:
     maps
         The region's columns.
     y_um
-        Centre of each voxel along y, shape (n_y,).
+        Centre of each voxel along y, shape (n_y,), equally spaced.
 
     Returns
     -------
@@ -81,7 +96,7 @@ def voxel_labels(maps: TruthMaps, y_um: Map) -> LabelVolume:
         Values of `lithoscope_pipeline.labels.Label`, shape (n_z, n_y, n_x).
     """
     y = y_um[None, :, None]
-    surfaces = maps.surfaces
+    surfaces, planes = maps.surfaces, maps.planes
 
     def column(heights_um: Map) -> Map:
         return heights_um[:, None, :]
@@ -89,16 +104,37 @@ def voxel_labels(maps: TruthMaps, y_um: Map) -> LabelVolume:
     shape = surfaces.layer_um.shape[0], y_um.size, surfaces.layer_um.shape[1]
     out = np.full(shape, Label.ELECTROLYTE, np.uint8)
     height = column(maps.plating_inner_um) - y
-    plated = height <= column(surfaces.layer_um)
-    plated |= (height > surfaces.root_um) & (height <= column(surfaces.dendrite_um))
-    out[plated] = Label.DEPOSITED
-    out[plated & (height > column(maps.threshold_um))] = Label.DENDRITE
+    out[height <= column(surfaces.floor_um)] = Label.DEPOSITED
+    _mark(out, surfaces.bodies, maps.plating_inner_um, y_um, Label.DEPOSITED)
+    out[(out == Label.DEPOSITED) & (height > column(maps.threshold_um))] = Label.DENDRITE
+    out[height <= column(surfaces.lift_um)] = Label.VOID
     out[height <= 0] = Label.PLATING_ELECTRODE
-    out[y < column(maps.stripping_surface_um)] = Label.REDEPOSITED
-    out[y < column(maps.planes.outer_low_um + surfaces.stripping_um)] = Label.STRIPPING_ELECTRODE
-    is_outside = (y_um < maps.planes.outer_low_um) | (y_um >= maps.planes.outer_high_um)
+
+    electrode_um = planes.outer_low_um + surfaces.stripping_um
+    covered_um = electrode_um + surfaces.cavity_um
+    out[y < column(covered_um + surfaces.redeposited_um)] = Label.REDEPOSITED
+    is_cavity = y < column(covered_um)
+    is_covered = np.broadcast_to(column(surfaces.redeposited_um) > 0, shape)
+    out[is_cavity & is_covered] = Label.VOID
+    out[is_cavity & ~is_covered] = Label.PIT
+    out[y < column(electrode_um)] = Label.STRIPPING_ELECTRODE
+    is_outside = (y_um < planes.outer_low_um) | (y_um >= planes.outer_high_um)
     out[:, is_outside] = Label.BACKGROUND
     return out
+
+
+def _mark(out: LabelVolume, segments: Segments, inner_um: Map, y_um: Map, label: Label) -> None:
+    """Label the voxels whose centres lie in pieces of columns, heights counting down from y."""
+    step_um = y_um[1] - y_um[0] if y_um.size > 1 else 1.0
+    face_um = inner_um.ravel()[segments.column] - y_um[0]
+    first = np.ceil((face_um - segments.high_um) / step_um).astype(np.intp)
+    last = np.floor((face_um - segments.low_um) / step_um).astype(np.intp)
+    first, last = np.maximum(first, 0), np.minimum(last, y_um.size - 1)
+    counts = np.maximum(last - first + 1, 0)
+    starts = np.cumsum(counts) - counts
+    rows = np.arange(int(counts.sum())) - np.repeat(starts - first, counts)
+    z, x = np.divmod(np.repeat(segments.column, counts), segments.shape[1])
+    out[z, rows, x] = label
 
 
 def layer_metrics(maps: TruthMaps) -> dict[str, float]:
@@ -115,31 +151,42 @@ def layer_metrics(maps: TruthMaps) -> dict[str, float]:
         Volumes, thicknesses, coverages and gaps. Volumes are integrals of the heights, without
         rounding to voxels; a class covers a column where it is at least half a voxel thick.
     """
-    surfaces = maps.surfaces
-    area_um2 = surfaces.layer_um.size * maps.voxel_um**2
-    thickness = {
-        "stripping_electrode": surfaces.stripping_um,
-        "redeposited": surfaces.redeposited_um,
-        "plating_electrode": surfaces.plating_um,
-        "deposited": maps.plated_um - maps.dendrite_um,
-        "dendrite": maps.dendrite_um,
-    }
+    thickness = maps.class_thickness_um()
+    area_um2 = maps.mode_um.size * maps.voxel_um**2
     out: dict[str, float] = {}
     for name, map_um in thickness.items():
         out[f"{name}_volume_um3"] = float(map_um.mean()) * area_um2
         out[f"{name}_thickness_um"] = float(map_um.mean())
         covered = map_um >= _VISIBLE_VOXELS * maps.voxel_um
         out[f"{name}_coverage"] = float(covered.mean())
-    dead_um = np.where(surfaces.hole_um > 0, surfaces.dendrite_um - surfaces.root_um, 0.0)
-    out["dead_lithium_disconnected_volume_um3"] = float(dead_um.mean()) * area_um2
-    out["li_total_volume_um3"] = sum(out[f"{name}_volume_um3"] for name in thickness)
+    lithium = (*_PLATING_CLASSES, *_STRIPPING_CLASSES)
+    out["li_total_volume_um3"] = sum(out[f"{name}_volume_um3"] for name in lithium)
     out["stripping_side_thickness_um"] = (
         out["stripping_electrode_thickness_um"] + out["redeposited_thickness_um"]
     )
     out["plating_side_thickness_um"] = (
         out["plating_electrode_thickness_um"] + out["deposited_thickness_um"]
     )
-    return out | _gap_metrics(maps)
+    gaps = gap_metrics(
+        maps.surfaces,
+        low_um=maps.stripping_surface_um,
+        inner_um=maps.plating_inner_um,
+        mode_um=maps.mode_um,
+        voxel_um=maps.voxel_um,
+    )
+    own_um = maps.plating_inner_um - maps.planes.outer_low_um - maps.surfaces.stripping_um
+    electrolyte_um = (
+        maps.plating_inner_um - maps.surfaces.lift_um - maps.plated_um - maps.stripping_surface_um
+    )
+    return (
+        out
+        | gaps
+        | {
+            "electrolyte_thickness_um": float(electrolyte_um.mean()),
+            "electrode_gap_um": float(own_um.mean()),
+            "stack_thickness_um": maps.planes.outer_high_um - maps.planes.outer_low_um,
+        }
+    )
 
 
 def charge_metrics(
@@ -184,41 +231,6 @@ def charge_metrics(
         out["ct_faraday_ratio_whole_cell"] = ratio * out["area_seen_fraction"]
         out["missing_capacity_fraction"] = 1.0 - ratio
     return out
-
-
-def _gap_metrics(maps: TruthMaps) -> dict[str, float]:
-    surfaces, low_um, inner_um = maps.surfaces, maps.stripping_surface_um, maps.plating_inner_um
-    is_dead = surfaces.hole_um > 0
-    connected_um = np.where(is_dead, surfaces.layer_um, surfaces.top_um)
-    remaining_um = _shortest_um(low_um, inner_um - connected_um, maps.voxel_um)
-    # By way of a detached dendrite the two ways through electrolyte add up.
-    by_dead_um = np.inf
-    if is_dead.any():
-        tips_um = np.where(is_dead, inner_um - surfaces.top_um, np.inf)
-        crossed_um = float(surfaces.hole_um[is_dead].min())
-        by_dead_um = _shortest_um(low_um, tips_um, maps.voxel_um) + crossed_um
-    electrolyte_um = inner_um - maps.plated_um - low_um
-    own_um = inner_um - maps.planes.outer_low_um - surfaces.stripping_um
-    return {
-        "electrolyte_thickness_um": float(electrolyte_um.mean()),
-        "electrode_gap_um": float(own_um.mean()),
-        "stack_thickness_um": maps.planes.outer_high_um - maps.planes.outer_low_um,
-        "remaining_gap_um": remaining_um,
-        "remaining_gap_any_um": min(remaining_um, by_dead_um),
-        "tip_height_um": max(0.0, float((surfaces.top_um - maps.mode_um).max())),
-    }
-
-
-def _shortest_um(low_um: Map, high_um: Map, voxel_um: float) -> float:
-    """Return the shortest distance between two facing surfaces."""
-    gap_um = high_um - low_um
-    nearest = np.argsort(gap_um, axis=None)[:_GAP_CANDIDATES]
-    along_z, along_x = (np.arange(n) * voxel_um for n in gap_um.shape)
-    shortest = np.inf
-    for z, x in zip(*np.unravel_index(nearest, gap_um.shape), strict=True):
-        in_plane = (along_z - along_z[z])[:, None] ** 2 + (along_x - along_x[x]) ** 2
-        shortest = min(shortest, float((in_plane + (high_um[z, x] - low_um) ** 2).min()))
-    return float(np.sqrt(shortest))
 
 
 def metric_unit(name: str) -> str:

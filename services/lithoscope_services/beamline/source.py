@@ -1,6 +1,5 @@
 """The process that plays the beamline: a RunEngine with simulated devices, or stored scans."""
 
-import json
 import threading
 import time
 from pathlib import Path
@@ -10,18 +9,22 @@ import structlog
 import zmq
 from bluesky import RunEngine
 from bluesky.utils import FailedStatus
+from ophyd_async.plan_stubs import ensure_connected
 
 from lithoscope_messages import ExperimentDescription
-from lithoscope_pipeline.phantom import SimulatedCell, make_cell
-from lithoscope_services.beamline.devices import Cycler, Tomograph, Verdict
-from lithoscope_services.beamline.plans import experiment_plan
+from lithoscope_pipeline.phantom import SimulatedCell
+from lithoscope_services.beamline.link_destination import FrameLinkDestination, LinkDocuments
+from lithoscope_services.beamline.plans import ExperimentOptions, experiment_plan
+from lithoscope_services.beamline.simulated import experiment_steps, make_simulated_beamline
 from lithoscope_services.beamline.truth import TruthKeeper
+from lithoscope_services.beamline.verdict import JournalAnswers, Verdict
 from lithoscope_services.beside import Stopper, run_beside
 from lithoscope_services.frame_link import FrameLink
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.loop import Loop, endpoint
 from lithoscope_services.settings.tree import Settings
+from lithoscope_services.sources.simulation import Simulation
 from lithoscope_store import Store
 
 log = structlog.get_logger()
@@ -96,7 +99,7 @@ def _feed(
             if history.ended is not None:
                 return
             if source["kind"] == "simulated":
-                cell = make_cell(source["size"], seed=source["seed"], n_scans=source["n_scans"])
+                cell = Simulation.of_source(source).cell()
                 truth = TruthKeeper(cell, store.experiment(experiment))
                 _run_experiment(source, cell, truth, settings, journal, link, history, stopper)
                 truth.finish()
@@ -129,38 +132,38 @@ def _run_experiment(
             size=source["size"],
         )
     )
-    tomograph = Tomograph(cell, link, source["scan_s"], stopper.wait)
-    verdict = Verdict(
-        journal,
-        link,
-        history,
-        timeout_s=settings.plan.verdict_timeout_s,
-        on_timeout=settings.plan.on_timeout,
-        wait=stopper.wait,
+    done = frozenset(s.scan for s in history.in_order() if s.completed is not None)
+    documents = LinkDocuments(link)
+    first_scan = next((n for n in range(len(cell.schedule)) if n not in done), 0)
+    beamline = make_simulated_beamline(
+        cell,
+        FrameLinkDestination(link, documents),
+        first_scan=first_scan,
+        check=stopper.check,
     )
     # In a thread that is not the main one the engine must leave signals alone.
     engine = RunEngine({}, context_managers=[])
-    engine.subscribe(lambda name, doc: link.send_document(name, _to_json(doc)))
-    done = frozenset(s.scan for s in history.in_order() if s.completed is not None)
+    engine.subscribe(documents)
+    options = ExperimentOptions(
+        experiment=settings.experiment.name,
+        verdict_timeout_s=settings.plan.verdict_timeout_s,
+        on_timeout=settings.plan.on_timeout,
+        done=done,
+    )
+    verdict = Verdict(JournalAnswers(journal, link, history, stopper))
     started_s = time.monotonic()
+    beamline.hutch.expose_ahead(first_scan)
+    engine(ensure_connected(*beamline.devices))
     engine(
         experiment_plan(
-            cell.schedule,
-            Cycler(cell, link),
-            tomograph,
+            experiment_steps(cell, scan_s=source["scan_s"]),
+            beamline.cycler,
+            beamline.tomograph,
             verdict,
-            done=done,
+            options,
             on_decided=truth.keep,
-            experiment=settings.experiment.name,
         )
     )
     log.info(
         "plan_done", duration_s=round(time.monotonic() - started_s, 1), taken_before=len(done)
     )
-
-
-def _to_json(document: dict[str, Any]) -> str:
-    def plain(value: Any) -> Any:  # NumPy's scalars and arrays, in whatever a plan put there
-        return value.tolist() if hasattr(value, "tolist") else str(value)
-
-    return json.dumps(document, default=plain)

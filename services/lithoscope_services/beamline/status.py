@@ -11,6 +11,8 @@ T = TypeVar("T")
 def in_thread(work: Callable[[], T]) -> Future[T]:
     """Do a piece of work in a thread of its own, which never keeps the program from ending."""
     future: Future[T] = Future()
+    # From here on nobody can cancel it under the thread that will fulfil it.
+    future.set_running_or_notify_cancel()
 
     def run() -> None:
         try:

@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from lithoscope_services.cli import config_commands, look_commands, run_commands, step_commands
+from lithoscope_services.cli import (
+    config_commands,
+    look_commands,
+    run_commands,
+    step_commands,
+    tap_commands,
+)
 
 _HELP = """Watch a lithium-metal cell from the inside while it is cycled.
 
@@ -27,6 +33,7 @@ def make_app() -> typer.Typer:
     )
     app.callback()(_root)
     run_commands.register(app)
+    tap_commands.register(app)
     step_commands.register(app)
     look_commands.register(app)
     config_commands.register(app)

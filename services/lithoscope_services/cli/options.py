@@ -43,11 +43,76 @@ class Size(StrEnum):
     MEDIUM = "medium"
 
 
+class FamilyChoice(StrEnum):
+    """Families of simulated cells."""
+
+    DEFAULT = "default"
+    MOSSY = "mossy"
+    FILAMENTS = "filaments"
+    SOFT_CONTRAST = "soft_contrast"
+    COARSE_NOISE = "coarse_noise"
+    BLURRED = "blurred"
+
+
+class Order(StrEnum):
+    """Orders of the angles of a simulated scan."""
+
+    LINEAR = "linear"
+    INTERLACED = "interlaced"
+    GOLDEN = "golden"
+
+
+class Bridge(StrEnum):
+    """Where lithium bridges the electrodes of a simulated cell."""
+
+    NONE = "none"
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+
+
 SizeOption = Annotated[
     Size,
     typer.Option(
         "--size",
         help="Detector: tiny (24 x 192, seconds a scan), small (96 x 384) or medium (256 x 1024).",
+    ),
+]
+
+
+FamilyOption = Annotated[
+    FamilyChoice,
+    typer.Option("--family", help="Respect in which the cell differs from the reference."),
+]
+OrderOption = Annotated[
+    Order,
+    typer.Option("--order", help="Angles: evenly on, in interlaced half-turns, golden angle."),
+]
+BackAndForthOption = Annotated[
+    bool, typer.Option("--back-and-forth", help="Every other scan runs backwards.")
+]
+BridgeOption = Annotated[
+    Bridge,
+    typer.Option("--bridge", help="Lithium bridges the electrodes: inside the view or outside."),
+]
+CyclesOption = Annotated[
+    int, typer.Option("--cycles", min=1, max=100, help="Cycles of charge and discharge.")
+]
+NullScansOption = Annotated[
+    int,
+    typer.Option(
+        "--null-scans", min=1, max=100, help="How many of the scans come before the first pulse."
+    ),
+]
+TilesOption = Annotated[
+    int, typer.Option("--tiles", min=1, max=9, help="Vertical fields of view a scan.")
+]
+FaultsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--faults",
+        metavar="NAME[=SIZE]",
+        help="What goes wrong; again or with commas for several: lost, edge-on, repeated, late, "
+        "shutter, beam-down, decay, drift, rings, zingers, dead-columns, tilt, axis-change.",
     ),
 ]
 

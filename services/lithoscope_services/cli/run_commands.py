@@ -3,20 +3,34 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lithoscope_services.cli.options import (
     DEFAULT_STORE,
+    BackAndForthOption,
+    Bridge,
+    BridgeOption,
     ConfigOption,
+    CyclesOption,
+    FamilyChoice,
+    FamilyOption,
+    FaultsOption,
     NameOption,
+    NullScansOption,
+    Order,
+    OrderOption,
     ScansOption,
     SeedOption,
     Size,
     SizeOption,
     StoreOption,
+    TilesOption,
 )
+
+if TYPE_CHECKING:
+    from lithoscope_services.sources.simulation import Simulation
 
 _PANEL = "Run"
 
@@ -43,6 +57,7 @@ def demo(
     scans: ScansOption = 25,
     size: SizeOption = Size.SMALL,
     seed: SeedOption = 0,
+    family: FamilyOption = FamilyChoice.DEFAULT,
     name: NameOption = "demo",
     headless: Annotated[
         bool, typer.Option("--headless", help="Open no page in a browser.")
@@ -71,6 +86,7 @@ def demo(
         size=size.value,
         n_scans=scans,
         seed=seed,
+        family=family.value,
         is_headless=headless,
         waits=wait,
         settings=load_settings(config),
@@ -101,30 +117,47 @@ def simulate(
     scans: ScansOption = 3,
     size: SizeOption = Size.TINY,
     seed: SeedOption = 0,
+    family: FamilyOption = FamilyChoice.DEFAULT,
+    tiles: TilesOption = 1,
+    order: OrderOption = Order.LINEAR,
+    back_and_forth: BackAndForthOption = False,
+    faults: FaultsOption = None,
+    bridge: BridgeOption = Bridge.NONE,
+    cycles: CyclesOption = 1,
+    null_scans: NullScansOption = 1,
     name: NameOption = "simulated",
     store: StoreOption = DEFAULT_STORE,
     config: ConfigOption = None,
 ) -> None:
     """Scan a simulated cell: into a running instance, or to files with the truth beside them.
 
-    Files are DIR/scan_000.h5 … (DXchange), truth.json and labels_000.zarr ….
+    Files are DIR/scan_000.h5 … (DXchange; scan_000_tile_0.h5 … with --tiles), truth.json,
+    labels_000.zarr … and electrochemistry.csv. Equal options give equal bytes.
 
-    Example:  lithoscope simulate --size tiny --scans 3 --seed 5 --out simulated
+    Example:  lithoscope simulate --scans 3 --seed 5 --faults lost=0.05,shutter --out simulated
     """
-    if out is not None:
-        from lithoscope_services.cli.progress import progress_bar
-        from lithoscope_services.sources.simulated_files import write_simulated_scans
+    from lithoscope_services.errors import SourceError
+    from lithoscope_services.sources.simulation import Simulation, parse_faults
 
-        with progress_bar("simulating", scans) as advance:
-            write_simulated_scans(
-                out,
-                name=name or "simulated",
-                size=size.value,
-                seed=seed,
-                n_scans=scans,
-                on_scan=lambda _scan: advance(1),
-            )
-        typer.echo(f"Wrote {scans} scans, truth.json and true labels to {out}", err=True)
+    try:
+        sizes = parse_faults(faults or ())
+    except SourceError as error:
+        raise typer.BadParameter(str(error), param_hint="--faults") from error
+    simulation = Simulation(
+        size=size.value,
+        seed=seed,
+        n_scans=scans,
+        family=family.value,
+        n_cycles=cycles,
+        n_null_scans=null_scans,
+        n_tiles=tiles,
+        order=order.value,
+        is_back_and_forth=back_and_forth,
+        bridge=bridge.value,
+        faults=sizes,
+    )
+    if out is not None:
+        _write_simulated(out, name or "simulated", simulation)
         return
     from lithoscope_services.launch import SimulateOptions, run_simulate
     from lithoscope_services.settings import load_settings
@@ -132,12 +165,22 @@ def simulate(
     options = SimulateOptions(
         store=store,
         name=name or "simulated",
-        size=size.value,
-        n_scans=scans,
-        seed=seed,
+        simulation=simulation,
         settings=load_settings(config),
     )
     raise typer.Exit(run_simulate(options))
+
+
+def _write_simulated(out: Path, name: str, simulation: "Simulation") -> None:
+    from lithoscope_services.cli.progress import progress_bar
+    from lithoscope_services.sources.simulated_files import write_simulated_scans
+
+    scans = simulation.n_scans
+    with progress_bar("simulating", scans) as advance:
+        write_simulated_scans(
+            out, name=name, simulation=simulation, on_scan=lambda _scan: advance(1)
+        )
+    typer.echo(f"Wrote {scans} scans, truth.json and true labels to {out}", err=True)
 
 
 def ingest(

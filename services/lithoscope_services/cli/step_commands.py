@@ -38,6 +38,16 @@ def reconstruct(
     backend: Annotated[
         str | None, typer.Option(metavar="auto|fourier", help="Method [auto].")
     ] = None,
+    phase: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|none|paganin", help="Phase retrieval [auto: if known how far]."
+        ),
+    ] = None,
+    distance_mm: Annotated[
+        float | None,
+        typer.Option(metavar="Z", help="Sample to detector, mm [from the file]."),
+    ] = None,
     rows: Annotated[
         str | None, typer.Option(metavar="A:B", help="Only these detector rows, B excluded.")
     ] = None,
@@ -64,7 +74,9 @@ def reconstruct(
     given = {
         "scan.rotation_axis": _axis(axis),
         "scan.voxel_size_um": voxel_um,
+        "scan.distance_mm": distance_mm,
         "reconstruct.backend": backend,
+        "reconstruct.phase": phase,
     }
     changes = {key: value for key, value in given.items() if value is not None}
     settings = replace_values(load_settings(config), changes)

@@ -38,13 +38,16 @@ def print_report(report: dict[str, Any]) -> None:  # as make_report gives it
         metrics = [scan["metrics"].get(name) for name, _ in _SHOWN]
         values = [None if metric is None else metric["value"] for metric in metrics]
         table.add_row(
-            str(scan["scan"]),
+            f"{scan['scan']}{'*' if _anomalies(scan) else ''}",
             _fixed(scan["charge_mAh"], 3),
             *(_fixed(value, 1) for value in values),
             _fixed(scan["latency_s"].get("total"), 1),
             verdicts.get(scan["scan"], ""),
         )
     console.print(table)
+    for scan in report["scans"]:
+        if text := _anomalies(scan):
+            console.print(f"[yellow]scan {scan['scan']}*[/]: {escape(text)}", highlight=False)
     for fact in report["decisions"]:
         if fact["type"] == "ProposalMade":
             text = f"scan {fact['scan']}: {fact['rule']} proposes {fact['action']}"
@@ -100,6 +103,26 @@ def print_checks(checks: Iterable[Check]) -> None:
             text += f"\n[dim]{escape(check.advice)}[/]"
         table.add_row(f"[{_STYLES[check.state]}]{check.state}[/]", check.name, text)
     Console().print(table)
+
+
+def _anomalies(scan: dict[str, Any]) -> str:  # of make_report
+    """Say in a line what was not as it should be with the frames of a scan; empty if nothing."""
+    account = scan["account"]
+    if account is None or not account["anomalies"]:
+        return ""
+    counts = [
+        f"{count} of {account['expected']} {name}" if name == "missing" else f"{count} {name}"
+        for name, count in account["anomalies"].items()
+    ]
+    text = "frames: " + ", ".join(counts)
+    if account["rejected"]:
+        reasons = (f"{reason} {count}" for reason, count in account["rejected"].items())
+        text += f" ({', '.join(reasons)})"
+    if account["missing"] and account["largest_gap_deg"] is not None:
+        text += f"; largest gap {account['largest_gap_deg']:.2f}°"
+    if account["missing"] and account["edge_on_coverage"] is not None:
+        text += f", near edge-on {100 * account['edge_on_coverage']:.1f} % there"
+    return text
 
 
 def _table(*headings: str) -> Table:

@@ -16,7 +16,7 @@ _ADVICE = {
     "int_from_float": "give a whole number",
     "bool_type": "give true or false",
     "string_type": "put it in quotes",
-    "tuple_type": "write one [[rules]] table for each",
+    "tuple_type": "give a list in brackets, or for rules one [[rules]] table for each",
 }
 
 

@@ -55,6 +55,8 @@ def _render_table(header: str, table: BaseModel, *, with_comments: bool) -> str:
 
 
 def _literal(value: Any) -> str:  # a value of any key
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_literal, value))}]"
     plain = value if isinstance(value, bool | int | float | str) else str(value)
     return tomli_w.dumps({"value": plain}).removeprefix("value = ").strip()
 

@@ -65,6 +65,14 @@ class ScanSettings(Table):
         float | None,
         Field(gt=0, le=1000, description="Photon energy, keV; left out, the source's"),
     ] = None
+    distance_mm: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1e6,
+            description="Sample to detector, mm; left out, the source's. 0 for no phase contrast",
+        ),
+    ] = None
     rotation_axis: Annotated[
         Literal["auto"] | float,
         Field(description='Detector column of the rotation axis, or "auto" to find it'),
@@ -119,6 +127,21 @@ class ReconstructSettings(Table):
         Literal["edge", "cosine", "zero"],
         Field(description="How projections go on outside the view; edge for a wide sample"),
     ] = "edge"
+    phase: Annotated[
+        Literal["auto", "none", "paganin"],
+        Field(
+            description="Phase retrieval; auto is paganin where distance and energy are known, "
+            "for fringes hide what is between them"
+        ),
+    ] = "auto"
+    delta_beta: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="For paganin: differences of delta and beta of the two main materials, "
+            "divided; lithium in a polymer at 27.5 keV, with the total attenuation",
+        ),
+    ] = 1840.0
     slab_rows: Annotated[
         int,
         Field(
@@ -315,13 +338,18 @@ class Settings(Table):
     def _fits_the_stream(self) -> Self:
         if self.source.kind == "frame_link":
             return self
-        if self.scan.voxel_size_um is None:
+        # The start of a Bluesky run may say it, and so may a file.
+        if self.scan.voxel_size_um is None and self.source.kind not in ("bluesky", "folder"):
             raise ValueError(
                 "scan.voxel_size_um is missing; a stream does not say how large a pixel is"
             )
-        if self.source.silence_s >= self.ingest.scan_timeout_s:
+        quiet_s, names = self.source.silence_s, "source.silence_s"
+        if self.source.detector_file is not None:
+            quiet_s += self.source.detector_file_wait_s
+            names += " with detector_file_wait_s"
+        if quiet_s >= self.ingest.scan_timeout_s:
             raise ValueError(
-                f"source.silence_s {self.source.silence_s:g} must be shorter than "
-                f"ingest.scan_timeout_s {self.ingest.scan_timeout_s:g}"
+                f"{names} {quiet_s:g} must be shorter than ingest.scan_timeout_s "
+                f"{self.ingest.scan_timeout_s:g}"
             )
         return self

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lithoscope_messages import ThetaSource
+from lithoscope_messages import ScanPhase, ThetaSource
 from lithoscope_services.errors import SourceError
 from lithoscope_services.sources.angles import in_degrees
 from lithoscope_services.sources.file_scan import FileScan, FrameBlock, Frames, check_scan
@@ -23,6 +23,8 @@ _RESOLUTION = "measurement/instrument/detection_system/objective/resolution"
 _ENERGY = "measurement/instrument/monochromator/energy"
 _DISTANCE = "measurement/instrument/camera_motor_stack/setup/camera_distance"
 _SAMPLE = "measurement/sample/name"
+# Of ours: where in the cycling the scan stands.
+_PHASE = "process/lithoscope/phase"
 
 
 def is_dxchange(tree: Hdf5Tree) -> bool:
@@ -55,6 +57,7 @@ def read_dxchange(tree: Hdf5Tree) -> FileScan:
             energy_keV=_positive(tree.number(_ENERGY)),
             distance_mm=_positive(tree.number(_DISTANCE)),
             sample=tree.text(_SAMPLE)[:200],
+            phase=_phase(tree),
             close=tree.close,
         )
     )
@@ -69,7 +72,9 @@ def write_dxchange(
     darks: Frames,
     voxel_size_um: float,
     energy_keV: float | None = None,  # noqa: N803 - the unit is keV
+    distance_mm: float | None = None,
     sample: str = "",
+    phase: ScanPhase | None = None,
 ) -> None:
     """Write a scan; a file of this name is replaced, and never seen half written.
 
@@ -88,8 +93,12 @@ def write_dxchange(
         Detector pixel in the plane of the sample.
     energy_keV
         Photon energy, if known.
+    distance_mm
+        From the sample to the detector, if known.
     sample
         Name of the sample.
+    phase
+        Where in the cycling the scan stands, if known; in a group of ours that others ignore.
 
     Raises
     ------
@@ -110,7 +119,13 @@ def write_dxchange(
             if energy_keV is not None:
                 file[_ENERGY] = energy_keV
                 file[_ENERGY].attrs["units"] = "keV"
+            if distance_mm is not None:
+                file[_DISTANCE] = distance_mm
+                file[_DISTANCE].attrs["units"] = "mm"
             file[_SAMPLE] = sample
+            if phase is not None:
+                for name, value in phase.model_dump(exclude_none=True).items():
+                    file[f"{_PHASE}/{name}"] = value
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
         partial.replace(path)
@@ -152,6 +167,24 @@ def _angles(tree: Hdf5Tree, n_projections: int) -> tuple[NDArray[np.float64], Th
             f"rotation_step in /{_ROTATION}"
         )
     return start_deg + step_deg * np.arange(n_projections, dtype=np.float64), "formula"
+
+
+def _phase(tree: Hdf5Tree) -> ScanPhase | None:
+    found = {name: tree.number(f"{_PHASE}/{name}") for name in ScanPhase.model_fields}
+    known = {name: value for name, value in found.items() if value is not None}
+    if not known:
+        return None
+    try:
+        return ScanPhase.model_validate(
+            {
+                name: int(value) if name in ("cycle", "half_cycle", "pulse") else value
+                for name, value in known.items()
+            }
+        )
+    except ValueError as error:
+        raise SourceError(
+            f"{tree.path}: /{_PHASE} is damaged ({error}); write the file again, or remove it"
+        ) from error
 
 
 def _blocks(tree: Hdf5Tree, name: str) -> tuple[FrameBlock, ...]:

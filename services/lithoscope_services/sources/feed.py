@@ -13,6 +13,7 @@ from lithoscope_services.settings.tree import Settings
 from lithoscope_services.sources.file_scan import FileScan
 from lithoscope_services.sources.files import open_scan
 
+MAX_ORIGIN = 512
 log = structlog.get_logger()
 
 
@@ -50,6 +51,27 @@ def feed_files(
 
 
 def _feed_scan(scan: int, stored: FileScan, settings: Settings, link: FrameLink) -> None:
+    description = describe_file_scan(scan, stored, settings)
+    link.begin_scan(scan, description)
+    for frame in stored.frames():
+        link.send_frame(
+            FrameKey(scan=scan, kind=frame.kind, set=frame.set, index=frame.index),
+            frame.pixels.astype(description.dtype, copy=False),
+            theta_deg=frame.theta_deg,
+            theta_source=stored.theta_source,
+        )
+    link.end_scan(scan)
+    log.info("scan_sent", path=str(stored.path), scan=scan)
+
+
+def describe_file_scan(scan: int, stored: FileScan, settings: Settings) -> ScanDescription:
+    """Say what a stored scan is going to send; what the settings say stands before the file.
+
+    Raises
+    ------
+    SourceError
+        If neither says how large a pixel is.
+    """
     voxel_um = settings.scan.voxel_size_um or stored.voxel_size_um
     if voxel_um is None:
         raise SourceError(
@@ -60,25 +82,14 @@ def _feed_scan(scan: int, stored: FileScan, settings: Settings, link: FrameLink)
     blocks = (stored.projection_block, *stored.flat_blocks, *stored.dark_blocks)
     dtypes = {block.dtype.name for block in blocks}
     dtype = stored.dtype if len(dtypes) == 1 else "float32"
-    link.begin_scan(
-        scan,
-        ScanDescription(
-            expected=stored.expected,
-            frame_shape=stored.frame_shape,
-            dtype=dtype,
-            voxel_size_um=voxel_um,
-            energy_keV=settings.scan.energy_keV or stored.energy_keV,
-            distance_mm=stored.distance_mm,
-            # Files carry no time of the cycler: scans are spaced by one second.
-            phase=ScanPhase(experiment_time_s=float(scan)),
-        ),
+    return ScanDescription(
+        expected=stored.expected,
+        frame_shape=stored.frame_shape,
+        dtype=dtype,
+        voxel_size_um=voxel_um,
+        energy_keV=settings.scan.energy_keV or stored.energy_keV,
+        distance_mm=stored.distance_mm,
+        # Most files say nothing of the cycler: their scans are spaced by one second.
+        phase=stored.phase or ScanPhase(experiment_time_s=float(scan)),
+        origin=stored.path.name[:MAX_ORIGIN],
     )
-    for frame in stored.frames():
-        link.send_frame(
-            FrameKey(scan=scan, kind=frame.kind, set=frame.set, index=frame.index),
-            frame.pixels.astype(dtype, copy=False),
-            theta_deg=frame.theta_deg,
-            theta_source=stored.theta_source,
-        )
-    link.end_scan(scan)
-    log.info("scan_sent", path=str(stored.path), scan=scan)

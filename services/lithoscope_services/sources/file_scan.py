@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -9,7 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lithoscope_messages import ExpectedCount, FrameDtype, FrameKind, ThetaSource
+from lithoscope_messages import ExpectedCount, FrameDtype, FrameKind, ScanPhase, ThetaSource
 from lithoscope_services.errors import SourceError
 
 Frames = NDArray[Any]  # one of the dtypes of FrameDtype
@@ -78,6 +79,8 @@ class FileScan:
         Where the angles come from.
     voxel_size_um, energy_keV, distance_mm, sample
         None or empty where the files do not say.
+    phase
+        Where in the cycling the scan stands, where the files say so.
     close
         Closes the files; harmless when repeated.
     """
@@ -93,6 +96,7 @@ class FileScan:
     energy_keV: float | None = None  # noqa: N815 - the unit is keV
     distance_mm: float | None = None
     sample: str = ""
+    phase: ScanPhase | None = None
     close: Callable[[], None] = lambda: None
 
     def __enter__(self) -> "FileScan":
@@ -143,16 +147,26 @@ class FileScan:
 
     def frames(self) -> Iterator[FileFrame]:
         """Give all frames one by one: first darks and flats, then projections, then the rest."""
+        return (read() for read in self.frame_readers())
+
+    def frame_readers(self) -> Iterator[Callable[[], FileFrame]]:
+        """Give for each frame, in the order of :meth:`frames`, what reads it.
+
+        One that cannot be read raises SourceError and does not keep the others from being read.
+        """
         for kind, number, block in self._sets():
             for index in range(block.shape[0]):
-                one = slice(index, index + 1)
-                yield FileFrame(
-                    kind=kind,
-                    set=number,
-                    index=index,
-                    theta_deg=float(self.thetas_deg[index]) if kind == "projection" else None,
-                    pixels=self._checked(block, f"{kind} frames", one, ALL)[0],
-                )
+                yield partial(self._frame, kind, number, block, index)
+
+    def _frame(self, kind: FrameKind, number: int, block: FrameBlock, index: int) -> FileFrame:
+        one = slice(index, index + 1)
+        return FileFrame(
+            kind=kind,
+            set=number,
+            index=index,
+            theta_deg=float(self.thetas_deg[index]) if kind == "projection" else None,
+            pixels=self._checked(block, f"{kind} frames", one, ALL)[0],
+        )
 
     def _sets(self) -> Iterator[tuple[FrameKind, int, FrameBlock]]:
         yield "dark", 0, self.dark_blocks[0]

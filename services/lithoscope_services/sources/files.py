@@ -10,13 +10,15 @@ from lithoscope_services.sources.nxtomo import find_nxtomo, read_nxtomo
 from lithoscope_services.sources.tiff_folder import read_tiff_folder
 
 
-def open_scan(path: Path) -> FileScan:
+def open_scan(path: Path, *, takes_lock: bool = True) -> FileScan:
     """Open a stored scan; its frames are read only when asked for.
 
     Parameters
     ----------
     path
         A DXchange or NXtomo HDF5 file, or a folder of TIFF projections.
+    takes_lock
+        Whether a writer that opens the HDF5 file meanwhile is kept off.
 
     Returns
     -------
@@ -28,6 +30,8 @@ def open_scan(path: Path) -> FileScan:
     SourceError
         If there is no scan, or a part of it is missing, damaged, outside its folder or does not
         fit the others. The text says what, where and what to do.
+    FileBusyError
+        If another program is writing it.
     """
     if path.is_dir():
         return read_tiff_folder(path)
@@ -35,7 +39,7 @@ def open_scan(path: Path) -> FileScan:
         raise SourceError(f"{path}: no such file or folder; check the path")
     if not path.is_file():
         raise SourceError(f"{path}: neither a file nor a folder; give a stored scan")
-    tree = Hdf5Tree(path)
+    tree = Hdf5Tree(path, takes_lock=takes_lock)
     try:
         if is_dxchange(tree):
             return read_dxchange(tree)

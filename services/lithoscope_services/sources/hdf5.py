@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lithoscope_services.errors import SourceError
+from lithoscope_services.errors import FileBusyError, SourceError
 from lithoscope_services.sources.file_scan import Frames, wire_dtype
 
 MAX_LINKS = 16
@@ -74,6 +74,10 @@ class Hdf5Tree:
     ----------
     path
         An HDF5 file.
+    is_growing
+        A single writer still has it open and lets others read (SWMR).
+    takes_lock
+        Whether a writer that opens the file meanwhile is kept off.
 
     Raises
     ------
@@ -81,8 +85,10 @@ class Hdf5Tree:
         If it is none, is cut off or cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_growing: bool = False, takes_lock: bool = True) -> None:
         self.path = path
+        self._locking = "best-effort" if takes_lock else False
+        self._is_growing = is_growing
         self._folder = path.resolve().parent
         self._files: dict[Path, Any] = {}
         self._stack = ExitStack()
@@ -203,7 +209,7 @@ class Hdf5Tree:
     def _open(self, path: Path) -> Any:  # an h5py file
         if path not in self._files:
             with _naming(path):
-                file = h5py.File(path, "r", locking="best-effort")
+                file = h5py.File(path, "r", locking=self._locking, swmr=self._is_growing)
             self._files[path] = self._stack.enter_context(file)
         return self._files[path]
 
@@ -214,6 +220,11 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         text = str(error)
+        if "unable to lock" in text or "already open for write" in text:
+            raise FileBusyError(
+                f"{path}: another program has this file open for writing; take it after that has "
+                "closed it, or run h5clear -s on it if that was killed"
+            ) from error
         if "truncated" in text:
             raise SourceError(
                 f"{path}: the HDF5 file is truncated; copy it again, or take it after its writer "

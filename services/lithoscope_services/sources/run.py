@@ -1,5 +1,9 @@
 """Which foreign source the settings ask for; each imports its library when it is needed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
 from lithoscope_services.errors import SourceError
 from lithoscope_services.loop import Loop
 from lithoscope_services.settings.tree import Settings
@@ -20,5 +24,35 @@ def run_foreign_source(loop: Loop, settings: Settings, store: Store) -> None:
             from lithoscope_services.sources.array_1_0 import ArrayReceiver
 
             run_stream_source(loop, settings, store, ArrayReceiver)
+        case "dectris":
+            with _extra("dectris"):
+                from lithoscope_services.sources.dectris import STATE, DectrisReceiver
+
+            open_receiver = partial(DectrisReceiver, state=loop.runtime_dir / STATE)
+            run_stream_source(loop, settings, store, open_receiver)
+        case "pva":
+            with _extra("pva"):
+                from lithoscope_services.sources.pva import PvaReceiver
+
+            run_stream_source(loop, settings, store, PvaReceiver)
+        case "bluesky":
+            from lithoscope_services.sources.bluesky import run_bluesky_source
+
+            run_bluesky_source(loop, settings, store)
+        case "folder":
+            from lithoscope_services.sources.folder import run_folder_source
+
+            run_folder_source(loop, settings, store)
         case kind:
             raise SourceError(f"source: {kind} is not taken; see [source] in the settings")
+
+
+@contextmanager
+def _extra(kind: str) -> Iterator[None]:
+    """Say what to install if a library of the extra is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SourceError(
+            f"source: {kind} needs {error.name}; install lithoscope[beamline]"
+        ) from error

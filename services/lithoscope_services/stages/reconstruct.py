@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 
 from lithoscope_messages import AxisFinding, Fact, FrameKind, SlabReady, StageName, VolumeReady
 from lithoscope_pipeline.normalise import CountStack, correct_flat_dark, minus_log
+from lithoscope_pipeline.phase_retrieval import PaganinFilter, retrieve_phase
 from lithoscope_pipeline.reconstruct import FourierBackend, reconstruct_slab
 from lithoscope_pipeline.rotation_axis import find_rotation_axis
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
+from lithoscope_services.phase_choice import SaidOfScan, choose_phase_filter, halo_rows
 from lithoscope_services.stage import Task, make_task
 from lithoscope_services.stages.inputs import edge_on_deg, fact_parts, settings_of
 from lithoscope_store import FrameReader, Store, create_volume, finish_volume, write_slab
@@ -25,7 +28,7 @@ class ReconstructStage:
     """One task a scan, as soon as its frames are complete."""
 
     name: StageName = "reconstruct"
-    algorithm_version = 1
+    algorithm_version = 2
 
     def plan(self, history: History) -> Sequence[Task]:
         """Give the scans that are complete and have no volume."""
@@ -41,6 +44,15 @@ class ReconstructStage:
         if started is None or completed is None:
             raise ServiceError(f"scan {scan.scan} is complete without having started")
         axis = settings.scan.rotation_axis
+        phase = choose_phase_filter(
+            settings.reconstruct,
+            settings.scan,
+            said=SaidOfScan(
+                distance_mm=started.distance_mm,
+                energy_kev=started.energy_keV,
+                voxel_um=started.voxel_size_um,
+            ),
+        )
         return make_task(
             self,
             scan.scan,
@@ -50,6 +62,7 @@ class ReconstructStage:
                 "rotation_axis_px": started.rotation_axis_px if axis == "auto" else axis,
                 "edge_on_deg": edge_on_deg(history),
                 "voxel_um": started.voxel_size_um,
+                "paganin": None if phase is None else asdict(phase),
             },
             arguments={
                 "experiment": history.experiment,
@@ -67,7 +80,8 @@ class ReconstructStage:
         flats, darks = _all_sets(frames, "flat"), _all_sets(frames, "dark")
         thetas_rad = np.deg2rad(frames.thetas_deg("projection") - parameters["edge_on_deg"] + 90.0)
         n_rows, n_columns = flats.shape[1:]
-        axis = _find_axis(frames, flats, darks, thetas_rad, parameters["rotation_axis_px"])
+        phase = PaganinFilter(**parameters["paganin"]) if parameters["paganin"] else None
+        axis = _find_axis(frames, flats, darks, thetas_rad, parameters["rotation_axis_px"], phase)
 
         path = paths.reconstruction(task.scan, task.key)
         relative = paths.relative(path)
@@ -87,14 +101,17 @@ class ReconstructStage:
         digests = []
         for z0 in range(0, n_rows, slab_rows):
             rows = slice(z0, min(z0 + slab_rows, n_rows))
+            needed, before, after = halo_rows(rows, n_rows, phase)
             volume = reconstruct_slab(
-                frames.read("projection", rows=rows),
-                flats[:, rows],
-                darks[:, rows],
+                frames.read("projection", rows=needed),
+                flats[:, needed],
+                darks[:, needed],
                 thetas_rad,
                 rotation_axis_px=axis.position_px,
                 voxel_um=parameters["voxel_um"],
                 backend=backend,
+                phase=phase,
+                halo_rows=(before, after),
             )
             digests.append(write_slab(path, z0, volume))
             yield SlabReady(
@@ -154,6 +171,7 @@ def _find_axis(
     darks: CountStack,
     thetas_rad: NDArray[np.float64],
     given_px: float | None,
+    phase: PaganinFilter | None,
 ) -> AxisFinding:
     if given_px is not None:
         return AxisFinding(position_px=given_px, confidence=1.0, verdict="given")
@@ -163,6 +181,8 @@ def _find_axis(
     attenuation = minus_log(
         correct_flat_dark(frames.read("projection", rows=rows), flats[:, rows], darks[:, rows])
     )
+    if phase is not None:  # without its noise the plates show
+        attenuation = retrieve_phase(attenuation, phase)
     found = find_rotation_axis(attenuation, thetas_rad)
     return AxisFinding(
         position_px=found.position_px, confidence=found.confidence, verdict=found.verdict

@@ -90,6 +90,25 @@ def test_telemetry_of_the_running_scan_is_newer_than_the_journal(make_state: Mak
     assert "10 of 100 frames" in _texts(progress(state, other))
 
 
+def test_the_page_says_where_a_scan_is_not_whole(make_state: MakeState) -> None:
+    whole = {"sets": [], "missing": 0, "completeness": 1.0}
+    holed = {**whole, "missing": 7, "doubled": 2, "rejected": {"shape": 3}}
+    one = make_state(
+        ("ScanStarted", {"scan": 0}), ("ScanCompleted", {"scan": 0, "account": holed})
+    )
+    two = make_state(
+        ("ScanStarted", {"scan": 0}),
+        ("ScanCompleted", {"scan": 0, "account": holed}),
+        ("ScanStarted", {"scan": 1}),
+        ("ScanCompleted", {"scan": 1, "account": whole}),
+    )
+
+    assert "7 missing · 2 doubled · 3 rejected" in _texts(progress(one, None))
+    assert "missing in scans" not in _texts(progress(one, None))
+    assert "Frames missing in scans 0 (7)" in _texts(progress(two, None))
+    assert "complete" in _texts(progress(two, None))
+
+
 def test_a_tile_has_the_newest_value_and_its_change(make_state: MakeState) -> None:
     values = [("MetricsReady", {"scan": scan, "metrics": {GAP.metric: {"value": value,
                "unit": "µm", "flags": ["interval_not_modelled"]}}})

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from lithoscope_pipeline.errors import ParameterError
-from lithoscope_pipeline.phantom import LITHIUM_UM3_PER_MAH, CellParameters, make_cell
+from lithoscope_pipeline.phantom import (
+    LITHIUM_UM3_PER_MAH,
+    CellParameters,
+    CyclingParameters,
+    make_cell,
+)
+from lithoscope_pipeline.phantom.schedule import make_schedule
 
 
 def test_twenty_five_scans_follow_each_pulse() -> None:
@@ -67,6 +73,36 @@ def test_the_potential_has_the_sign_of_the_current() -> None:
 def test_a_milliampere_hour_plates_the_published_volume() -> None:
     # 3.6 C/mAh * 6.94 g/mol / (96485 C/mol * 0.534 g/cm3)
     assert pytest.approx(3.6 * 6.94 / 96485.332 / 0.534 * 1e12, rel=1e-3) == LITHIUM_UM3_PER_MAH
+
+
+def test_scans_before_the_first_pulse_each_have_a_rest_of_their_own() -> None:
+    cell = CellParameters(seed=0, cycling=CyclingParameters(n_null_scans=4))
+    schedule = make_cell(n_scans=28, cell=cell).schedule
+
+    assert [point.pulse for point in schedule] == [0] * 4 + list(range(1, 25))
+    times_s = np.array([point.time_s for point in schedule])
+    np.testing.assert_allclose(np.diff(times_s[:4]), 4 * cell.rest_s / 5)
+    # The first pulse begins after four rests.
+    record = make_cell(n_scans=28, cell=cell).electrochemistry(0, 4)
+    assert record.time_s[record.current_mA > 0][0] == 4 * cell.rest_s
+
+
+def test_fewer_scans_than_those_before_the_first_pulse_are_refused() -> None:
+    cell = CellParameters(seed=0, cycling=CyclingParameters(n_null_scans=4))
+
+    with pytest.raises(ParameterError, match="at least 4"):
+        make_cell(n_scans=3, cell=cell)
+
+
+def test_later_cycles_charge_and_discharge_again() -> None:
+    cell = CellParameters(seed=0, cycling=CyclingParameters(n_cycles=2))
+    schedule = make_schedule(cell, 5)
+
+    assert [point.pulse for point in schedule] == [0, 12, 24, 36, 48]
+    assert [point.cycle for point in schedule] == [0, 0, 0, 1, 1]
+    assert [point.half_cycle for point in schedule] == [0, 0, 1, 2, 3]
+    np.testing.assert_allclose([point.charge_mAh_cm2 for point in schedule], [0, 3, 0, 3, 0])
+    assert schedule[-1].throughput_mAh_cm2 == pytest.approx(12)
 
 
 @pytest.mark.parametrize("n_scans", [0, -1])

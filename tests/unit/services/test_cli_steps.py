@@ -78,6 +78,36 @@ def test_rows_are_the_same_alone_and_together(run: Run, disc: Path, tmp_path: Pa
     np.testing.assert_array_equal(some, read_slab(tmp_path / "all.zarr", 1, 3))
 
 
+def test_a_known_distance_brings_phase_retrieval(run: Run, disc: Path, tmp_path: Path) -> None:
+    arguments = ("reconstruct", str(disc), "--axis", "30", "--json")
+    distance = ("--config", str(tmp_path / "beam.toml"), "--distance-mm", "500")
+    (tmp_path / "beam.toml").write_text("[scan]\nenergy_keV = 20.0\n")
+
+    _, plain, _ = run(*arguments, "--out", str(tmp_path / "plain.zarr"))
+    _, smooth, _ = run(*arguments, *distance, "--out", str(tmp_path / "smooth.zarr"))
+    _, off, _ = run(*arguments, *distance, "--phase", "none", "--out", str(tmp_path / "off.zarr"))
+
+    assert json.loads(plain)["phase"] is None
+    assert json.loads(smooth)["phase"]["distance_mm"] == 500.0
+    assert json.loads(off)["phase"] is None
+    volumes = [read_slab(tmp_path / f"{name}.zarr", 0, 4) for name in ("plain", "smooth", "off")]
+    np.testing.assert_array_equal(volumes[0], volumes[2])
+    # sqrt(500 mm x 0.62 A x 1840 / 4 pi) is 0.7 px: the rim is smooth, the disc is not touched.
+    assert np.abs(volumes[1] - volumes[0]).max() > 0.1
+    assert volumes[1][:, 30:34, 35:39].mean() == pytest.approx(DISC_PER_CM, rel=0.01)
+
+
+def test_phase_retrieval_without_a_distance_is_refused(
+    run: Run, disc: Path, tmp_path: Path
+) -> None:
+    code, _, err = run(
+        "reconstruct", str(disc), "--out", str(tmp_path / "v.zarr"), "--phase", "paganin"
+    )
+
+    assert code == 1
+    assert "scan.distance_mm" in err
+
+
 def test_a_volume_that_is_there_is_not_replaced(run: Run, disc: Path, tmp_path: Path) -> None:
     (tmp_path / "disc.zarr").mkdir()
 
@@ -208,6 +238,7 @@ def test_a_simulated_experiment_is_written_with_its_truth(run: Run, tmp_path: Pa
 
     assert (code, text) == (0, "")
     assert sorted(path.name for path in out.iterdir()) == [
+        "electrochemistry.csv",
         "labels_000.zarr",
         "scan_000.h5",
         "truth.json",

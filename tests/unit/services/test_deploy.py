@@ -15,10 +15,14 @@ EXAMPLES = sorted(DEPLOY.glob("*.toml"))
 
 def test_there_is_an_example_for_each_way_of_running() -> None:
     assert [path.stem for path in EXAMPLES] == [
+        "bluesky",
+        "dectris-stream",
         "gigafrost-stream",
         "one-workstation",
+        "pva-stream",
         "replay-only",
         "several-machines",
+        "watched-folder",
     ]
 
 

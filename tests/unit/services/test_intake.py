@@ -151,6 +151,69 @@ def test_doubles_are_stored_once(intake: ScanIntake) -> None:
     assert intake.n_stored == 2
 
 
+def test_a_double_is_counted_once_however_often_its_message_comes(intake: ScanIntake) -> None:
+    intake.write(*frame("flat", 0))
+    # The same message again, the frame in another message, and that one again.
+    intake.write(*frame("flat", 0))
+    intake.write(*frame("flat", 0, sequence=7))
+    intake.write(*frame("flat", 0, sequence=7), is_again=True)
+    take(intake, "flat", [1])
+
+    flats, projections = intake.account().sets
+
+    assert (flats.doubled, projections.doubled) == (1, 0)
+
+
+def test_a_source_that_was_restarted_doubles_nothing(intake: ScanIntake) -> None:
+    take(intake, "flat", [0, 1])
+
+    intake.write(*frame("flat", 0, session="1" * 32, sequence=90))
+
+    assert intake.account().doubled == 0
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+@pytest.mark.parametrize("changes", [{"crc32c": 1}, {"theta_deg": 1.0}], ids=["pixels", "angle"])
+def test_another_frame_under_the_same_key_is_a_conflict_and_the_first_stands(
+    intake: ScanIntake, is_committed: bool, changes: dict[str, Any]
+) -> None:
+    intake.write(*frame("projection", 3))
+    if is_committed:
+        intake.commit()
+
+    with pytest.raises(MessageError, match=r"^conflict: projection 3 of scan 0"):
+        intake.write(*frame("projection", 3, sequence=99, **changes))
+
+    assert len(intake.commit()) == (0 if is_committed else 1)
+    assert intake.n_stored == 1
+
+
+def test_a_frame_damaged_on_its_way_is_refused_and_may_come_again(intake: ScanIntake) -> None:
+    header, payload = frame("flat", 0)
+
+    with pytest.raises(MessageError, match=r"^crc32c: flat 0 of scan 0 was damaged"):
+        intake.write(header, payload[::-1].replace(b"\0", b"\1"))
+    intake.write(header, payload)
+
+    assert len(intake.commit()) == 1
+
+
+def test_what_was_counted_outlives_ingest(paths: ExperimentPaths) -> None:
+    first = ScanIntake(paths, scan_started(), 90.0)
+    take(first, "flat", [0])
+    first.write(*frame("flat", 0, sequence=7))
+    first.tally.reject("shape")
+    first.commit()
+    first.close()
+
+    second = ScanIntake(paths, scan_started(), 90.0)
+    take(second, "flat", [0, 1])
+    account = second.account()
+    second.close()
+
+    assert account.anomalies == {"missing": N_PROJECTIONS, "doubled": 1, "rejected": 1}
+
+
 def test_frames_count_only_after_their_commit(intake: ScanIntake) -> None:
     intake.write(*frame("flat", 0))
     before = intake.n_stored

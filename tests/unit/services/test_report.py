@@ -18,9 +18,11 @@ from lithoscope_messages import (
     ScanDecided,
     ScanPhase,
     ScanStarted,
+    SetAccount,
     StageFailed,
     VolumeReady,
 )
+from lithoscope_services.cli.tables import print_report
 from lithoscope_services.report import make_report, metrics_as_csv, report_as_csv
 
 SECOND_NS = 10**9
@@ -146,6 +148,34 @@ def test_a_scan_is_listed_with_all_that_is_known_of_it() -> None:
         "charge_mAh": 0.0,
         "completeness": 0.9,
     }
+
+
+def test_the_account_of_a_scan_is_told_with_its_anomalies(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account = ScanAccount(
+        sets=(SetAccount(tile=0, kind="projection", set=0, expected=180, stored=162),),
+        missing=18,
+        doubled=2,
+        rejected={"shape": 3, "conflict": 1},
+        largest_gap_deg=4.0,
+        completeness=0.9,
+        edge_on_coverage=0.875,
+    )
+    fact = completed(0).model_copy(update={"account": account})
+
+    report = make_report("cell-7", entries_of(started(0), fact, started(1)))
+    print_report(report)
+
+    found = report["scans"][0]["account"]
+    assert found["anomalies"] == {"missing": 18, "doubled": 2, "rejected": 4}
+    assert (found["expected"], found["stored"], found["missing"]) == (180, 162, 18)
+    assert report["scans"][1]["account"] is None
+    line = " ".join(capsys.readouterr().out.split())
+    assert (
+        "scan 0*: frames: 18 of 180 missing, 2 doubled, 4 rejected (shape 3, conflict 1); "
+        "largest gap 4.00°, near edge-on 87.5 % there"
+    ) in line
 
 
 def test_a_scan_under_way_has_no_metrics_yet() -> None:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from foreign import (
     N_DARKS,
     N_FLATS,
     N_PROJECTIONS,
+    Kind,
     Sent,
     areadetector,
     doubled,
@@ -23,10 +25,17 @@ from foreign import (
 from lithoscope_services.errors import SourceError
 from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.sources.array_1_0 import decode_array
-from lithoscope_services.sources.stream import Joiner, ScanBegun, ScanEnded, ScanFrame
-from lithoscope_services.sources.stream.joiner import Counters, Resumed
+from lithoscope_services.sources.stream import (
+    Joiner,
+    ScanBegun,
+    ScanEnded,
+    ScanFrame,
+    SeriesEnd,
+    StreamFrame,
+)
+from lithoscope_services.sources.stream.events import Counters, Resumed
 
-Slot = tuple[str, int, int]
+Slot = tuple[Kind, int, int]
 N_FRAMES = N_DARKS + N_FLATS + N_PROJECTIONS
 
 
@@ -303,6 +312,95 @@ def test_a_restart_that_missed_the_end_does_not_mix_two_scans(n_stored: int) -> 
 
     out.check(1, scan_of(1))
     assert out.ended[0].missing == N_FRAMES - n_stored
+
+
+def told(frames: Iterable[Sent]) -> list[StreamFrame]:
+    """Frames whose sender numbers the series, as DECTRIS does."""
+    positions = {each.slot: place for place, each in enumerate(scan_of(0))}
+    return [
+        StreamFrame(number=positions[each.slot], pixels=each.pixels, series=each.scan)
+        for each in frames
+    ]
+
+
+def follow(joiner: Joiner, messages: Iterable[StreamFrame | SeriesEnd]) -> Outcome:
+    out = Outcome()
+    for message in messages:
+        try:
+            if isinstance(message, SeriesEnd):
+                out.take(joiner.end(message))
+            else:
+                out.take(joiner.offer(message))
+        except SourceError as error:
+            out.refused[joiner.refuse(error)] += 1
+    return out
+
+
+def test_the_end_of_a_series_closes_its_scan_and_no_other() -> None:
+    joiner = Joiner(settings(numbers="per_scan", kind_from="order"))
+    short = told(scan_of(4)[:30])
+
+    out = follow(joiner, [*short[:20], SeriesEnd(series=3), *short[20:], SeriesEnd(series=4)])
+
+    out.check(0, scan_of(4)[:30])
+    assert out.ended[0].absent == tuple(each.slot for each in scan_of(4)[30:])
+
+
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_a_frame_of_an_earlier_series_is_late_whether_that_was_ended_or_not(
+    is_ended: bool,
+) -> None:
+    joiner = Joiner(settings(numbers="per_scan", kind_from="order"))
+    marks = [SeriesEnd(series=0)] if is_ended else []
+    first, second = told(scan_of(0)), told(scan_of(1))
+
+    out = follow(joiner, [*first[:-1], *marks, *second[:9], first[-1], *second[9:], first[-1]])
+
+    out.check(0, scan_of(0)[:-1])
+    out.check(1, scan_of(1))
+    assert out.refused == {"late": 2}
+
+
+def test_two_series_that_interleave_are_not_mixed() -> None:
+    joiner = Joiner(settings(numbers="per_scan", kind_from="order"))
+    pairs = zip(told(scan_of(0)), told(scan_of(1)), strict=True)
+
+    out = follow(joiner, [frame for pair in pairs for frame in pair])
+
+    out.check(1, scan_of(1))
+    assert out.ended[1].refused == {"late": N_FRAMES - 1}
+
+
+def test_a_sender_that_counts_from_the_start_again_is_heard_after_a_silence() -> None:
+    joiner = Joiner(settings(numbers="per_scan", kind_from="order"))
+
+    out = follow(joiner, told(scan_of(5)[:30]))
+    out.refused.update(follow(joiner, told(scan_of(0))).refused)
+    out.take(joiner.close(is_silent=True))
+    out.scans |= (again := follow(joiner, told(scan_of(0)))).scans
+
+    assert out.refused == {"late": N_FRAMES}
+    again.check(1, scan_of(0))
+
+
+def test_angles_of_a_list_are_those_of_the_projections() -> None:
+    joiner = Joiner(settings(numbers="per_scan", kind_from="order", theta_from="frame"))
+    thetas_deg = [7.0 * index for index in range(N_PROJECTIONS)]
+    frames = [replace(frame, thetas_deg=thetas_deg) for frame in told(scan_of(0))]
+
+    out = follow(joiner, frames)
+
+    frame = out.scans[0]["projection", 0, 3]
+    assert (frame.theta_deg, frame.theta_source) == (21.0, "table")
+
+
+def test_a_list_of_too_few_angles_is_refused_where_it_ends() -> None:
+    joiner = Joiner(settings(numbers="per_scan", kind_from="order", theta_from="frame"))
+    frames = [replace(frame, thetas_deg=[0.0] * 10) for frame in told(scan_of(0))]
+
+    out = follow(joiner, frames)
+
+    assert out.refused == {"theta": N_PROJECTIONS - 10}
 
 
 @pytest.mark.parametrize("numbers", ["per_kind", "per_scan", "running"])

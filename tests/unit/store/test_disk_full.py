@@ -2,6 +2,7 @@ import errno
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import google_crc32c
@@ -85,6 +86,28 @@ def test_a_full_disk_loses_no_stored_frame_and_takes_more_when_it_is_free(
         next(iter(small.root.rglob("c.0.0.0"))).unlink()
         assert writer.write(header(99), FRAME.tobytes())
         assert writer.commit() == (header(99).frame_key,)
+
+
+def test_a_disk_that_gets_full_beside_loses_no_stored_frame(small: ExperimentPaths) -> None:
+    with (
+        ThreadPoolExecutor(1) as executor,
+        FrameWriter(small, 0, 0, executor=executor) as writer,
+    ):
+        writer.write(header(0), FRAME.tobytes())
+        writer.commit()
+        filler = fill(small, leaving=5 * FRAME.nbytes // 2)
+        for index in range(1, 6):
+            writer.write(header(index), FRAME.tobytes())
+
+        with pytest.raises(StoreFullError, match="free space"):
+            writer.commit()
+
+        assert [path.name for path in small.root.rglob("c.*.0.0")] == ["c.0.0.0"]
+        filler.unlink()
+        for index in range(1, 6):
+            assert writer.write(header(index), FRAME.tobytes())
+        assert len(writer.commit()) == 5
+    assert FrameReader(small, 0, 0).indices("projection").tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_full_disk_at_the_commit_leaves_the_index_as_it_was(small: ExperimentPaths) -> None:

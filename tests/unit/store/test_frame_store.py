@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,39 @@ def test_more_frames_than_open_files_are_allowed(paths: ExperimentPaths) -> None
     store_frames(paths, list(range(300)))
 
     assert len(FrameReader(paths, 0, 0).keys) == 300
+
+
+def test_frames_that_are_written_beside_are_the_same(paths: ExperimentPaths) -> None:
+    # More than files may be open, and more than may wait.
+    indices = list(range(300))
+    with (
+        ThreadPoolExecutor(1) as executor,
+        FrameWriter(paths, 0, 0, slab_rows=4, executor=executor) as writer,
+    ):
+        for index in indices:
+            writer.write(header_of(index, pixels_of(index)), pixels_of(index).tobytes())
+        committed = writer.commit()
+
+    reader = FrameReader(paths, 0, 0)
+    assert [key.index for key in committed] == indices
+    np.testing.assert_array_equal(
+        reader.read("projection"), np.stack([pixels_of(index) for index in indices])
+    )
+
+
+def test_what_is_discarded_while_it_is_written_beside_leaves_no_file(
+    paths: ExperimentPaths,
+) -> None:
+    with (
+        ThreadPoolExecutor(1) as executor,
+        FrameWriter(paths, 0, 0, executor=executor) as writer,
+    ):
+        for index in range(20):
+            writer.write(header_of(index, pixels_of(index)), pixels_of(index).tobytes())
+        writer.discard()
+        assert writer.commit() == ()
+
+    assert list(paths.frames(0, 0).rglob("c.*")) == []
 
 
 def test_an_array_grows_when_an_index_needs_it(paths: ExperimentPaths) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from lithoscope_messages import (
     Entry,
     FramesStored,
     JournalMessage,
+    ScanAccount,
+    ScanCompleted,
     ServiceStarted,
 )
 from lithoscope_store.chain import entry_hash, verify_chain
@@ -241,6 +244,71 @@ def test_an_entry_keeps_its_hash_over_the_wire(path: Path) -> None:
     received = Entry.model_validate_json(entry.model_dump_json())
 
     assert verify_chain([received]) == []
+
+
+#: As version 1 wrote it; the bytes count, for the hash is made of them.
+SCAN_COMPLETED_1 = (
+    '{"experiment":"cell-1","key":"0","time_ns":1,"producer":"ingest","inputs":[],'
+    '"parameters_sha256":null,"algorithm_version":null,"hops":null,"scan":0,'
+    '"type":"ScanCompleted","version":1,"reason":"scan_end","account":{"sets":[],"missing":2,'
+    '"largest_gap_deg":1.5,"completeness":0.9,"edge_on_coverage":1.0},'
+    f'"frames_sha256":"{"0" * 64}"' + "}"
+)
+
+
+@pytest.fixture
+def old_journal(path: Path) -> Path:
+    """Make a journal in which an entry of version 1 stands before one of today."""
+    with JournalDatabase(path, "cell-1") as journal:
+        journal.append([frames_stored("a")])
+        first = journal.read_since(0).entries[0]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        digest = entry_hash(first.hash, SCAN_COMPLETED_1)
+        connection.execute(
+            "INSERT INTO entries VALUES (2, 1, ?, ?, 'ScanCompleted', '0', ?)",
+            (first.hash, digest, SCAN_COMPLETED_1),
+        )
+    with JournalDatabase(path, "cell-1") as journal:
+        journal.append([frames_stored("b")])
+    return path
+
+
+def test_an_entry_of_the_version_before_is_lifted_and_its_hash_still_holds(
+    old_journal: Path,
+) -> None:
+    entries = read_journal(old_journal)
+
+    lifted = entries[1].message
+    assert isinstance(lifted, ScanCompleted)
+    assert (lifted.version, lifted.account.missing, lifted.account.doubled) == (2, 2, None)
+    assert entries[1].written_json == SCAN_COMPLETED_1
+    assert [entry.written_json for entry in (entries[0], entries[2])] == [None, None]
+    assert verify_chain(entries) == []
+    received = [Entry.model_validate_json(entry.model_dump_json()) for entry in entries]
+    assert verify_chain(received) == []
+
+
+def test_a_lifted_entry_that_is_not_what_was_written_shows(old_journal: Path) -> None:
+    one, two, three = read_journal(old_journal)
+    account = ScanAccount(sets=(), missing=0, completeness=1.0)
+    other = two.message.model_copy(update={"account": account})
+
+    for forged in (
+        two.model_copy(update={"message": other}),
+        two.model_copy(update={"written_json": "{}"}),
+        two.model_copy(update={"written_json": SCAN_COMPLETED_1.replace("0.9", "1.0")}),
+    ):
+        assert verify_chain([one, forged, three]) == [
+            "entry 2 is not what was written: its hash does not fit"
+        ]
+
+
+def test_a_double_of_an_entry_of_the_version_before_is_that_entry(old_journal: Path) -> None:
+    with JournalDatabase(old_journal, "cell-1") as journal:
+        lifted = journal.read_since(1).entries[0]
+        again = journal.append([lifted.message])
+
+    assert (again.entries, again.new) == ((lifted,), ())
 
 
 messages = st.lists(

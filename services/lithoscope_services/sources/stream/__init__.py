@@ -1,5 +1,6 @@
 """Foreign streams of frames, whatever their format: join them into scans and feed ingest."""
 
+from lithoscope_services.sources.stream.events import ScanBegun, ScanEnded, ScanFrame
 from lithoscope_services.sources.stream.frame import (
     Attribute,
     Receiver,
@@ -7,7 +8,7 @@ from lithoscope_services.sources.stream.frame import (
     StreamFrame,
     StreamMessage,
 )
-from lithoscope_services.sources.stream.joiner import Joiner, ScanBegun, ScanEnded, ScanFrame
+from lithoscope_services.sources.stream.joiner import Joiner
 
 __all__ = [
     "Attribute",

@@ -1,6 +1,6 @@
 """What a foreign stream sends: frames and the marks around them, and who receives them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -26,6 +26,8 @@ class StreamFrame:
         Dark, flat or projection, where the frame says so.
     theta_deg
         Angle, degrees, where the frame says it.
+    thetas_deg
+        Angles of all projections of its scan, degrees, where the sender says those.
     series
         Number of the series that the frame belongs to, where the sender numbers them; it must
         not fall.
@@ -41,6 +43,7 @@ class StreamFrame:
     pixels: NDArray[np.generic]
     kind: FrameKind | None = None
     theta_deg: float | None = None
+    thetas_deg: Sequence[float] | None = None
     series: int | None = None
     is_complete: bool = True
     attributes: Mapping[str, Attribute] = field(default_factory=dict)

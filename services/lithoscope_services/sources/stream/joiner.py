@@ -16,16 +16,22 @@ the next begins, or from outside after a silence.
 
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import google_crc32c
-import numpy as np
-from numpy.typing import NDArray
 
-from lithoscope_messages import ExpectedCount, FrameKey, FrameKind, ThetaSource
+from lithoscope_messages import ExpectedCount, FrameKey, FrameKind
 from lithoscope_services.errors import SourceError
 from lithoscope_services.settings.source_table import SourceSettings
+from lithoscope_services.sources.stream.events import (
+    Counters,
+    Event,
+    Resumed,
+    ScanBegun,
+    ScanEnded,
+    ScanFrame,
+)
 from lithoscope_services.sources.stream.frame import SeriesEnd, StreamFrame
 from lithoscope_services.sources.stream.places import (
     Angles,
@@ -38,68 +44,6 @@ from lithoscope_services.sources.stream.places import (
 
 #: A double comes soon after its first; an equal dark much later may be one of the next scan.
 RECENT = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanBegun:
-    """A scan begins."""
-
-    scan: int
-    frame_shape: tuple[int, int]
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ScanFrame:
-    """A frame of the open scan."""
-
-    key: FrameKey
-    pixels: NDArray[np.generic]
-    theta_deg: float | None
-    theta_source: ThetaSource
-    time_ns: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanEnded:
-    """A scan is closed; ``refused`` counts by reason what came meanwhile and was not taken."""
-
-    scan: int
-    missing: int
-    refused: Mapping[str, int]
-
-
-Event = ScanBegun | ScanFrame | ScanEnded
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed:
-    """A scan that was open when the last process ended.
-
-    Parameters
-    ----------
-    scan
-        Its number.
-    frame_shape, dtype
-        Of its frames.
-    seen
-        Checksum of each frame that is stored.
-    """
-
-    scan: int
-    frame_shape: tuple[int, int]
-    dtype: str
-    seen: Mapping[Slot, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
-    """Where the sender's counter stood in a scan: what a restart must know."""
-
-    scan: int
-    series: int | None
-    turns: int
-    last: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -219,7 +163,7 @@ class Joiner:
                 key=FrameKey(scan=opened.scan, kind=place.kind, set=place.set, index=place.index),
                 pixels=frame.pixels,
                 theta_deg=theta_deg,
-                theta_source=self._angles.theta_source,
+                theta_source=self._angles.source_of(frame),
                 time_ns=frame.time_ns,
             )
         )
@@ -254,8 +198,16 @@ class Joiner:
         done, self._open = self._open, None
         self._last = None if is_silent else done
         refused, self.refused = dict(self.refused), Tally()
-        missing = self._layout.n_frames - len(done.seen)
-        return [ScanEnded(scan=done.scan, missing=missing, refused=refused)]
+        return [
+            ScanEnded(
+                scan=done.scan,
+                frame_shape=done.frame_shape,
+                dtype=done.dtype,
+                absent=tuple(slot for slot in self._layout.slots if slot not in done.seen),
+                seen=done.seen,
+                refused=refused,
+            )
+        ]
 
     def _resume(self, resumed: Resumed, counters: Counters | None) -> None:
         is_known = counters is not None and counters.scan == resumed.scan

@@ -1,7 +1,7 @@
 """Which frame of a scan a foreign frame is: from its number, its kind and what was announced."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lithoscope_messages import ExpectedCount, FrameKind, ThetaSource
@@ -82,6 +82,13 @@ class Layout:
         """Whether a scan begins with darks or flats."""
         return self._sets[0][0] != "projection"
 
+    @property
+    def slots(self) -> Iterator[Slot]:
+        """Give all frames of a scan in their order."""
+        for kind, set_, count in self._sets:
+            for index in range(count):
+                yield kind, set_, index
+
     def count(self, kind: FrameKind, set_: int) -> int:
         """Give the number of frames of a set."""
         return next((count for k, s, count in self._sets if (k, s) == (kind, set_)), 0)
@@ -158,13 +165,19 @@ def kind_of(frame: StreamFrame, settings: SourceSettings) -> FrameKind | None:
     value = frame.attributes.get(settings.kind_attribute)
     if isinstance(value, int | float) and value in (0, 1, 2):
         return _BY_INDEX[int(value)]
-    kind = _BY_NAME.get(str(value).strip().lower().rpartition("/")[2])
+    kind = kind_named(str(value))
     if kind is None:
         raise SourceError(
             f"ndattr: {settings.kind_attribute} is {str(value)[:40]!r}, dark, flat or projection "
             "was expected"
         )
     return kind
+
+
+def kind_named(name: str) -> FrameKind | None:
+    """Read a kind as areaDetector, tomoscan and DXchange spell it; None if it is none."""
+    word = name.strip().lower().rpartition("/")[2]
+    return _BY_NAME.get(word.replace(" ", "").replace("-", ""))
 
 
 class Angles:
@@ -182,7 +195,7 @@ class Angles:
         self._settings = settings
         self._table_deg = table_deg
         named: dict[str, ThetaSource] = {"formula": "formula", "table": "table"}
-        self.theta_source: ThetaSource = named.get(settings.theta_from, "frame")
+        self.planned_source: ThetaSource = named.get(settings.theta_from, "frame")
         if settings.theta_from == "table" and len(table_deg) != settings.n_projections:
             raise SourceError(
                 f"{settings.theta_file}: {len(table_deg)} angles, n_projections is "
@@ -192,13 +205,12 @@ class Angles:
     def of(self, index: int, frame: StreamFrame) -> float:
         """Give the angle of a projection, degrees."""
         source = self._settings
-        if source.theta_from == "table":
-            return float(self._table_deg[index])
-        if source.theta_from == "formula":
-            step_deg = source.theta_step_deg
-            step_deg = 180.0 / source.n_projections if step_deg is None else step_deg
-            return source.theta_start_deg + index * step_deg
+        planned_deg = self.planned(index)
+        if planned_deg is not None:
+            return planned_deg
         if source.theta_from == "frame":
+            if frame.thetas_deg is not None:
+                return self._listed(index, frame.thetas_deg)
             if frame.theta_deg is None:
                 raise SourceError(
                     f"theta: frame {frame.number} does not say its angle; choose another "
@@ -212,3 +224,28 @@ class Angles:
                 "was expected"
             )
         return float(value)
+
+    def planned(self, index: int) -> float | None:
+        """Give the angle of a projection by the settings, degrees; None if the sender tells it."""
+        source = self._settings
+        if source.theta_from == "table":
+            return float(self._table_deg[index])
+        if source.theta_from == "formula":
+            step_deg = source.theta_step_deg
+            step_deg = 180.0 / source.n_projections if step_deg is None else step_deg
+            return source.theta_start_deg + index * step_deg
+        return None
+
+    def source_of(self, frame: StreamFrame) -> ThetaSource:
+        """Say where the angle of a frame is known from."""
+        if self._settings.theta_from == "frame" and frame.thetas_deg is not None:
+            return "table"
+        return self.planned_source
+
+    def _listed(self, index: int, thetas_deg: Sequence[float]) -> float:
+        if index >= len(thetas_deg):
+            raise SourceError(
+                f"theta: {len(thetas_deg)} angles were sent, projection {index} came; mend "
+                "n_projections in [source] or the list of angles"
+            )
+        return float(thetas_deg[index])

@@ -19,17 +19,19 @@ from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.loop import Loop, endpoint
 from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.tree import Settings
-from lithoscope_services.sources.stream.frame import Receiver, SeriesEnd
-from lithoscope_services.sources.stream.joiner import (
+from lithoscope_services.sources.stream.ahead import Ahead
+from lithoscope_services.sources.stream.detector_file import DetectorFile
+from lithoscope_services.sources.stream.events import (
     Counters,
     Event,
-    Joiner,
     Resumed,
     ScanBegun,
     ScanEnded,
     ScanFrame,
 )
-from lithoscope_services.sources.stream.places import Layout, Slot
+from lithoscope_services.sources.stream.frame import Receiver, SeriesEnd
+from lithoscope_services.sources.stream.joiner import Joiner
+from lithoscope_services.sources.stream.places import Angles, Layout, Slot
 from lithoscope_store import FrameReader, Store
 from lithoscope_store.durable import write_atomic
 
@@ -83,6 +85,8 @@ class _StreamSource:
         self._state = loop.runtime_dir / STATE
         self._saved: Counters | None = None
         self._n_logged = 0
+        self._ahead = Ahead()
+        self._angles = Angles(settings.source, table_of(settings.source))
 
     def run(self, open_receiver: Callable[[SourceSettings], Receiver]) -> None:
         """Feed until all scans are there or until told to stop."""
@@ -104,7 +108,7 @@ class _StreamSource:
                 self._begin_experiment(link)
                 joiner = self._joiner(history, link)
                 with open_receiver(self._settings.source) as receiver:
-                    self._follow(receiver, link, joiner)
+                    self._follow(self._ahead.of(receiver), link, joiner)
                 link.end_experiment()
         finally:
             context.term()
@@ -144,7 +148,7 @@ class _StreamSource:
         return Joiner(
             source,
             next_scan=max(history.scans, default=-1) + 1,
-            table_deg=() if source.theta_file is None else read_angles(Path(source.theta_file)),
+            table_deg=table_of(source),
             resumed=resumed,
             counters=self._load_counters(),
         )
@@ -156,9 +160,9 @@ class _StreamSource:
         reader = FrameReader(self._paths, scan, 0)
         return {(key.kind, key.set, key.index): reader.record(key).crc32c for key in reader.keys}
 
-    def _follow(self, receiver: Receiver, link: FrameLink, joiner: Joiner) -> None:
+    def _follow(self, receiver: Ahead, link: FrameLink, joiner: Joiner) -> None:
         source = self._settings.source
-        log.info("stream_connected", kind=source.kind, address=source.address)
+        log.info("stream_followed", kind=source.kind, address=source.address or source.channel)
         taken_s = time.monotonic()
         while not self._has_all(joiner):
             self._stopper.check()
@@ -174,7 +178,7 @@ class _StreamSource:
         n_scans = self._settings.experiment.n_scans
         return n_scans is not None and joiner.open_scan is None and joiner.next_scan >= n_scans
 
-    def _take(self, receiver: Receiver, link: FrameLink, joiner: Joiner) -> bool:
+    def _take(self, receiver: Ahead, link: FrameLink, joiner: Joiner) -> bool:
         """Take a message; one that is no frame of a scan is counted, logged and left."""
         try:
             message = receiver.receive(WAIT_S)
@@ -206,24 +210,53 @@ class _StreamSource:
                 case ScanBegun():
                     self._begin_scan(event, link)
                 case ScanFrame():
-                    link.send_frame(
-                        event.key,
-                        event.pixels,
-                        theta_deg=event.theta_deg,
-                        theta_source=event.theta_source,
-                        time_ns=event.time_ns,
-                    )
+                    self._send(event, link)
                 case ScanEnded():
-                    link.end_scan(event.scan)
-                    log.info(
-                        "scan_sent",
-                        scan=event.scan,
-                        missing=event.missing,
-                        refused=dict(event.refused),
-                        refused_by_ingest=len(link.refusals),
-                    )
-                    link.refusals.clear()
-                    self._n_logged = 0
+                    self._end_scan(event, link)
+
+    def _end_scan(self, ended: ScanEnded, link: FrameLink) -> None:
+        fetched = self._fetch(ended, link) if ended.absent else 0
+        link.end_scan(ended.scan, rejected=ended.refused, fetched=fetched)
+        log.info(
+            "scan_sent",
+            scan=ended.scan,
+            missing=ended.missing - fetched,
+            fetched=fetched,
+            refused=dict(ended.refused),
+            refused_by_ingest=len(link.refusals),
+        )
+        link.refusals.clear()
+        self._n_logged = 0
+
+    def _fetch(self, ended: ScanEnded, link: FrameLink) -> int:
+        """Send what a scan was closed without from the detector's own file, if there is one."""
+        source = self._settings.source
+        if source.detector_file is None:
+            return 0
+        name = self._settings.experiment.name
+        path = Path(source.detector_file.format(experiment=name, scan=ended.scan))
+        fetched = 0
+        try:
+            for frame in DetectorFile(path, source, self._angles).fetch(ended, self._wait):
+                self._send(frame, link)
+                fetched += 1
+        except SourceError as error:
+            log.warning("frames_not_fetched", scan=ended.scan, fetched=fetched, error=str(error))
+        return fetched
+
+    def _wait(self) -> None:
+        """Take in what the stream sends while the detector finishes its file."""
+        self._stopper.check()
+        self._ahead.fill(WAIT_S)
+
+    def _send(self, frame: ScanFrame, link: FrameLink) -> None:
+        link.send_frame(
+            frame.key,
+            frame.pixels,
+            theta_deg=frame.theta_deg,
+            theta_source=frame.theta_source,
+            time_ns=frame.time_ns,
+        )
 
     def _begin_scan(self, begun: ScanBegun, link: FrameLink) -> None:
         scan = self._settings.scan
@@ -258,6 +291,17 @@ class _StreamSource:
             return
         self._saved = counters
         write_atomic(self._state, json.dumps(asdict(counters)).encode())
+
+
+def table_of(source: SourceSettings) -> list[float]:
+    """Give the angles of the settings' file, degrees; none if there is none.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read.
+    """
+    return [] if source.theta_file is None else read_angles(Path(source.theta_file))
 
 
 def read_angles(path: Path) -> list[float]:
