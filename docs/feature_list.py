@@ -20,6 +20,8 @@ DETECTOR = SIZES["small"]
 CELL = CellParameters(seed=SEED)
 STILL = CellParameters(seed=SEED, has_noise=False)
 
+CLOSE = 0.0, 1.0, 0.35, 0.65  # a third of a projection
+
 View = Callable[[SimulatedCell, int], FloatImage]
 
 
@@ -71,7 +73,9 @@ def _structure() -> list[Feature]:
     return [
         replace(
             one(
-                "foil", "Aluminium foil outside the field moves grey levels", foil_thickness_um=0.0
+                "foil",
+                "Aluminium foil outside the field moves the grey levels in it",
+                foil_thickness_um=0.0,
             ),
             truth=views.whole_cell,
         ),
@@ -201,7 +205,7 @@ def _detector() -> list[Feature]:
     response = DETECTOR.response
     ideal = replace(response, gain_error=0.0, bad_pixel_share=0.0, dead_pixel_share=0.0)
     rings = replace(response, gain_error=2.0e-3)
-    frames = replace(_made(CELL, replace(DETECTOR, response=ideal)))
+    frames = _made(CELL, replace(DETECTOR, response=ideal))
     flat = replace(DETECTOR, beam=replace(DETECTOR.beam, stripe=0.0, grain=0.0))
     return [
         replace(
@@ -232,18 +236,23 @@ def _detector() -> list[Feature]:
             "The beam moves by 0.5 px after the flats: the last projection, corrected",
             views.last_transmission,
             replace(DETECTOR, beam=replace(DETECTOR.beam, shift_within_px=0.5)),
+            truth=views.last_lines,
+            crop=CLOSE,
         ),
         one(
             "zingers",
-            "Direct hits, a hundred in a megapixel",
+            "Direct hits, 500 in a megapixel: a projection, corrected",
             views.corrected_face_on,
-            replace(DETECTOR, response=replace(response, zingers_per_megapixel=100.0)),
+            replace(DETECTOR, response=replace(response, zingers_per_megapixel=500.0)),
+            truth=views.face_on_lines,
+            crop=CLOSE,
         ),
         one(
             "dead_columns",
-            "Two dead columns",
+            "Two dead columns: a projection as it comes",
             views.face_on_frame,
             replace(DETECTOR, response=replace(response, n_dead_columns=2)),
+            truth=views.face_on_lines,
         ),
     ]
 
@@ -266,9 +275,10 @@ def _faults() -> list[Feature]:
         one("beam_down", "Beam down by a quarter for a fifth of it", beam_down_share=0.2),
         Feature(
             name="tilt",
-            shows="Rotation axis tilted by 2 degrees",
-            with_it=_made(CELL, tilt),
-            without_it=_made(CELL),
-            view=views.corrected_face_on,
+            shows="Rotation axis tilted by 2 degrees: 4 degrees from edge-on, without noise",
+            with_it=_made(STILL, tilt),
+            without_it=_made(STILL),
+            view=views.oblique_lines,
+            truth=views.oblique_upright,
         ),
     ]

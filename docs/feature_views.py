@@ -120,6 +120,29 @@ def sinogram_of_lines(cell: SimulatedCell, scan: int) -> FloatImage:
     return cell.line_integrals(scan, first_row=middle_row(cell), n_rows=1)[:, 0]
 
 
+def face_on_lines(cell: SimulatedCell, scan: int) -> FloatImage:
+    """Return the transmission face-on without a detector."""
+    lines = cell.line_integrals(scan, n_rows=cell.detector.n_rows)
+    return np.exp(-lines[0])
+
+
+def last_lines(cell: SimulatedCell, scan: int) -> FloatImage:
+    """Return the last transmission of a scan without a detector."""
+    lines = cell.line_integrals(scan, n_rows=cell.detector.n_rows)
+    return np.exp(-lines[-1])
+
+
+def oblique_lines(cell: SimulatedCell, scan: int) -> FloatImage:
+    """Return the attenuation 4 degrees from edge-on, the axis tilted as it is."""
+    return cell.frames(scan).attenuation[cell.detector.n_angles // 2 - 8]
+
+
+def oblique_upright(cell: SimulatedCell, scan: int) -> FloatImage:
+    """Return the attenuation 4 degrees from edge-on, about an upright axis."""
+    lines = cell.line_integrals(scan, n_rows=cell.detector.n_rows)
+    return lines[cell.detector.n_angles // 2 - 8]
+
+
 def flat_frame(cell: SimulatedCell, scan: int) -> FloatImage:
     """Return the first flat, grey levels."""
     return cell.frames(scan).frame("flat", 0).astype(np.float32)

@@ -34,21 +34,21 @@ def main() -> None:
     for feature in features():
         path = DOCS / "pictures" / f"feature_{feature.name}.jpg"
         if not chosen or feature.name in chosen:
-            largest = draw(feature, path)
-            sys.stdout.write(f"{feature.name}: largest difference {largest:.3g}\n")
+            draw(feature, path)
         title = feature.name.replace("_", " ").capitalize()
         lines.append(f"## {title}\n\n{feature.shows}.\n\n![{title}](pictures/{path.name})\n")
     (DOCS / "simulated-features.md").write_text("\n".join(lines))
 
 
-def draw(feature: Feature, path: Path) -> float:
-    """Draw one feature and return how much it changes."""
+def draw(feature: Feature, path: Path) -> None:
+    """Draw one feature."""
     image = feature.view(feature.with_it, feature.scan)
     change = image - feature.view(feature.without_it, feature.scan)
     truth = feature.truth(feature.with_it, feature.scan)
     largest = float(np.percentile(np.abs(change), HIGH))
     strongest = float(np.abs(change).max())
     reach = largest if largest > 0.05 * strongest else strongest
+    image, truth, change = (_cropped(each, feature.crop) for each in (image, truth, change))
     panels = [
         _grey(image, *np.percentile(image, (LOW, HIGH))),
         _grey(truth, *np.percentile(truth, (LOW, HIGH))),
@@ -58,7 +58,15 @@ def draw(feature: Feature, path: Path) -> float:
     for number, panel in enumerate(panels):
         sheet.paste(_fitted(panel), (number * (PANEL + GAP), 0))
     sheet.save(path, quality=82)
-    return strongest
+
+
+def _cropped(image: FloatImage, crop: tuple[float, float, float, float]) -> FloatImage:
+    top, bottom, left, right = crop
+    n_rows, n_columns = image.shape
+    return image[
+        round(top * n_rows) : round(bottom * n_rows),
+        round(left * n_columns) : round(right * n_columns),
+    ]
 
 
 def _grey(image: FloatImage, low: float, high: float) -> NDArray[np.uint8]:

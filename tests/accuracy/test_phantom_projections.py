@@ -158,8 +158,6 @@ def test_phase_retrieval_gives_contrast_back_and_takes_noise_away() -> None:
     # 0.398 - 0.090 1/cm, tabulated.
     assert contrast == pytest.approx(0.309, rel=0.06)
     assert retrieved > 2.0 * plain
-    # The frozen difficulty is about 4 after retrieval.
-    assert 2.5 < retrieved < 6.0
 
 
 def test_contrast_survives_the_truncation_and_lithium_stays_flat() -> None:

@@ -40,9 +40,9 @@ class Impurity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Host:
-    """A layer that holds particles, one in each square of ``spacing_um``."""
+    """A layer that holds particles, one in each square; with a seed, its words make them."""
 
-    stream: int
+    words: tuple[int, int]
     spacing_um: float
     y_um: Range
     material: Material
@@ -57,9 +57,9 @@ def impurities(
     between them, and so move with it; those in a membrane keep theirs to the other membrane.
     """
     found = []
-    for index, host in enumerate(_hosts(cell, planes)):
+    for host in _hosts(cell, planes):
         sites = sites_within(
-            cell.seed, host.stream, index, spacing_um=host.spacing_um, z_um=z_um, x_um=x_um
+            cell.seed, *host.words, spacing_um=host.spacing_um, z_um=z_um, x_um=x_um
         )
         excess = cell.optics.of(Material.PARTICLE) - cell.optics.of(host.material)
         for site in sites:
@@ -97,7 +97,12 @@ def _hosts(cell: CellParameters, planes: LayerPlanes) -> list[_Host]:
     )
     streams = _IMPURITY_STREAM, _PARTICLE_STREAM
     return [
-        _Host(stream=streams[kind], spacing_um=spacing_um[kind], y_um=y_um, material=material)
-        for kind, y_um, material in layers
+        _Host(
+            words=(streams[kind], index),
+            spacing_um=spacing_um[kind],
+            y_um=y_um,
+            material=material,
+        )
+        for index, (kind, y_um, material) in enumerate(layers)
         if spacing_um[kind] > 0
     ]

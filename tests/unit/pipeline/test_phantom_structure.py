@@ -159,6 +159,13 @@ def test_particles_lie_in_pouches_and_electrodes_or_in_membranes() -> None:
     assert all(excess.real > 0.5 for excess in (*in_foil, *in_membranes))
 
 
+def test_particles_in_membranes_stay_where_they_are_without_those_in_foil() -> None:
+    alone = excesses(replace(BARE, particle_spacing_um=60.0))
+    both = excesses(replace(BARE, particle_spacing_um=60.0, impurity_spacing_um=40.0))
+
+    assert alone.items() <= both.items()
+
+
 @pytest.mark.parametrize("name", ["impurity_spacing_um", "particle_spacing_um"])
 def test_particles_make_bright_spots(name: str) -> None:
     change = change_by(replace(BARE, **cast(Any, {name: 60.0})))
