@@ -1,6 +1,5 @@
 """Plans and devices on a real RunEngine, with files on disk and pauses as a person makes them."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,25 +8,21 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from bluesky.utils import FailedStatus, Msg
-from run_engine import N_ANGLES, N_DARKS, N_FLATS, Bench, bench, pausing
+from bluesky.utils import Msg
+from run_engine import N_ANGLES, N_DARKS, N_FLATS, Bench, bench, look_at, pausing, value_of
 
-from lithoscope_messages import ScanDecided
 from lithoscope_pipeline.phantom.schedule import record_electrochemistry
 from lithoscope_services.beamline.cycler_backend import CyclerStep
-from lithoscope_services.beamline.errors import BeamlineError, PlanError
+from lithoscope_services.beamline.errors import PlanError
 from lithoscope_services.beamline.plans import (
     ExperimentOptions,
-    Waited,
-    await_verdict,
     experiment_plan,
     finer_scan_plan,
     pulse_plan,
     repeat_flats_plan,
     scan_plan,
 )
-from lithoscope_services.beamline.requests import OnTimeout, ScanBounds
-from lithoscope_services.beamline.verdict import Verdict
+from lithoscope_services.beamline.requests import ScanBounds
 
 OPTIONS = ExperimentOptions(experiment="cell")
 SHORT_REST = CyclerStep(current_mA=0.0, duration_s=1.0)
@@ -174,22 +169,6 @@ def test_an_aborted_experiment_is_left_safe_and_goes_on(
     assert_same_frames(again, undisturbed)
 
 
-def value_of(made: Bench, device: Any, name: str) -> Any:  # devices differ
-    found: list[Any] = []
-
-    def plan() -> Any:
-        found.append((yield Msg("read", device))[name]["value"])
-
-    made.run(plan())
-    return found[0]
-
-
-def look_at(made: Bench, name: str) -> Any:  # a number or a text
-    """Read the cycler while the engine is paused."""
-    reading = asyncio.run_coroutine_threadsafe(made.beamline.cycler.read(), made.engine.loop)
-    return reading.result(10)[f"cycler-{name}"]["value"]
-
-
 def test_the_current_rests_while_the_engine_is_paused_in_a_pulse(
     tmp_path: Path, undisturbed: Bench
 ) -> None:
@@ -311,114 +290,3 @@ def test_flats_taken_again_are_a_set_of_their_own(tmp_path: Path) -> None:
     assert made.all("start")[0]["lithoscope_expected"]["flat_1"] == 2
     assert len(found[0, "flats_1"][0]) == 2
     assert not np.array_equal(found[0, "flats_1"][0][0], found[0, "flats"][0][0])
-
-
-class NoAnswers:
-    """An instance that never answers, and what it is told."""
-
-    def __init__(self, answer_at_look: int | None = None) -> None:
-        self.missed: list[tuple[int, OnTimeout]] = []
-        self._left = answer_at_look
-
-    def find(self, scan: int, wait_s: float) -> ScanDecided | None:
-        if self._left is None:
-            return None
-        self._left -= 1
-        return None if self._left else DECIDED
-
-    def say_missed(self, scan: int, waited_s: float, plan_did: OnTimeout) -> None:
-        assert waited_s > 0
-        self.missed.append((scan, plan_did))
-
-
-DECIDED = ScanDecided.model_construct(scan=0)
-
-
-def test_a_plan_that_got_no_answer_goes_on_and_the_documents_say_so(tmp_path: Path) -> None:
-    made = bench(tmp_path)
-    answers, beamline = NoAnswers(), made.beamline
-    options = ExperimentOptions(experiment="cell", verdict_timeout_s=1e-6)
-
-    made.run(
-        experiment_plan(
-            made.steps[:2], beamline.cycler, beamline.tomograph, Verdict(answers), options
-        )
-    )
-
-    starts = made.all("start")
-    assert answers.missed == [(0, "continue"), (1, "continue")]
-    assert starts[2]["lithoscope_on_timeout"] == "continue"
-    assert starts[2]["lithoscope_extended_rest_s"] >= 0
-    assert "lithoscope_on_timeout" not in starts[1] | starts[3]
-
-
-def test_a_plan_that_holds_waits_on_and_counts_the_longer_rest(tmp_path: Path) -> None:
-    made = bench(tmp_path)
-    answers, waited = NoAnswers(answer_at_look=5), Waited()
-
-    made.run(await_verdict(Verdict(answers), 0, timeout_s=1e-6, on_timeout="hold", waited=waited))
-
-    assert answers.missed == [(0, "hold")]
-    assert waited.plan_did == "hold"
-    assert waited.extended_s > 0
-    assert waited.metadata["lithoscope_on_timeout"] == "hold"
-
-
-def test_a_plan_can_be_paused_while_it_waits_for_an_answer(tmp_path: Path) -> None:
-    made = bench(tmp_path)
-    answers, waited = NoAnswers(answer_at_look=4), Waited()
-    plan = await_verdict(Verdict(answers), 0, timeout_s=60.0, on_timeout="hold", waited=waited)
-
-    made.run_until_paused(pausing(plan, after=lambda msg: msg.command == "set", defer=True))
-    made.engine.resume()
-
-    assert waited.plan_did is None
-    assert "lithoscope_on_timeout" not in waited.metadata
-
-
-def test_a_file_that_is_there_already_is_not_overwritten(tmp_path: Path) -> None:
-    from ophyd_async.core import StaticFilenameProvider, StaticPathProvider
-
-    from lithoscope_services.beamline.destinations import Hdf5Destination
-
-    destination = Hdf5Destination(StaticPathProvider(StaticFilenameProvider("scan"), tmp_path))
-    destination.open("detector", (2, 3), "<u2")
-    destination.close()
-
-    with pytest.raises(BeamlineError, match=r"scan\.h5"):
-        destination.open("detector", (2, 3), "<u2")
-
-
-def test_a_failure_while_exposing_ends_the_scan_at_once(tmp_path: Path) -> None:
-    calls = [0]
-
-    def check() -> None:
-        calls[0] += 1
-        if calls[0] > N_DARKS + 1:
-            raise BeamlineError("the detector's disk is full")
-
-    made = bench(tmp_path, check=check)
-
-    with pytest.raises(FailedStatus) as raised:
-        made.run(scan_plan(made.beamline.tomograph, made.steps[0].request))
-
-    assert "disk is full" in str(raised.value.__cause__)
-    assert made.exit_statuses() == ["fail"]
-    assert value_of(made, made.beamline.tomograph.shutter, "shutter-state") == "Closed"
-
-
-def test_a_pulse_outside_the_window_fails_its_run_and_leaves_the_current_off(
-    tmp_path: Path,
-) -> None:
-    made = bench(tmp_path)
-    cycler = made.beamline.cycler
-    cycler.limits = type(cycler.limits)(
-        max_current_mA=1.0, potential_low_V=-0.01, potential_high_V=0.01
-    )
-
-    with pytest.raises(FailedStatus):
-        made.run(pulse_plan(cycler, made.steps[1].pulses[0]))
-
-    assert made.exit_statuses() == ["fail"]
-    assert cycler.is_held
-    assert value_of(made, cycler, "cycler-current_mA") == 0.0

@@ -1,5 +1,6 @@
 """A real RunEngine with the devices of a tiny simulated cell, for tests of devices and plans."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -153,3 +154,19 @@ def pausing(
 
     mutated: Iterator[Msg] = bpp.plan_mutator(plan, mutate)
     return mutated
+
+
+def value_of(made: Bench, device: Any, name: str) -> Any:  # devices differ
+    found: list[Any] = []
+
+    def plan() -> Any:
+        found.append((yield Msg("read", device))[name]["value"])
+
+    made.run(plan())
+    return found[0]
+
+
+def look_at(made: Bench, name: str) -> Any:  # a number or a text
+    """Read the cycler while the engine is paused."""
+    reading = asyncio.run_coroutine_threadsafe(made.beamline.cycler.read(), made.engine.loop)
+    return reading.result(10)[f"cycler-{name}"]["value"]

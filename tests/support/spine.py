@@ -27,7 +27,7 @@ from lithoscope_services.frame_link import FrameLink, ScanDescription
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.loop import endpoint
 from lithoscope_services.settings import Settings
-from lithoscope_store import Store
+from lithoscope_store import FrameReader, Store
 
 ROWS, COLUMNS = 8, 32
 
@@ -165,3 +165,7 @@ def send(link: FrameLink, key: FrameKey, *, rows: int = ROWS, columns: int = COL
 def begin(link: FrameLink, scan: int, description: ScanDescription) -> None:
     link.begin_experiment(ExperimentDescription())
     link.begin_scan(scan, description)
+
+
+def stored(services: Spine, experiment: str, scan: int = 0) -> FrameReader:
+    return FrameReader(services.store.experiment(experiment), scan, 0)
