@@ -331,21 +331,22 @@ def test_an_address_of_this_machine_is_taken(address: str) -> None:
     ("arguments", "code"),
     [
         ([], 2),
-        (["ipc:///tmp/x"], 2),
+        (["ipc://TMP/x"], 2),
         (["--record", "x.tap"], 2),
-        (["ipc:///tmp/x", "--record", "x", "--forward", "tcp://0.0.0.0:1"], 2),
+        (["ipc://TMP/x", "--record", "x", "--forward", "tcp://0.0.0.0:1"], 2),
         (["tcp://*:1", "--record", "x.tap"], 2),
         (["--play", "x.tap"], 2),
-        (["--play", "x.tap", "--forward", "ipc:///tmp/x", "--speed", "0"], 2),
-        (["--play", "/none", "--forward", "ipc:///tmp/x"], 1),
-        (["--play", "/etc/passwd", "--forward", "ipc:///tmp/x"], 1),
+        (["--play", "x.tap", "--forward", "ipc://TMP/x", "--speed", "0"], 2),
+        (["--play", "/none", "--forward", "ipc://TMP/x"], 1),
+        (["--play", "/etc/passwd", "--forward", "ipc://TMP/x"], 1),
     ],
 )
-def test_wrong_use_ends_with_a_reason(arguments: list[str], code: int) -> None:
+def test_wrong_use_ends_with_a_reason(arguments: list[str], code: int, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     from lithoscope_services.cli import make_app
 
-    result = CliRunner().invoke(make_app(), ["tap", *arguments])
+    given = [each.replace("TMP", str(tmp_path)) for each in arguments]
+    result = CliRunner().invoke(make_app(), ["tap", *given])
 
     assert result.exit_code == code

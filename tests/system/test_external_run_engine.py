@@ -69,9 +69,10 @@ def take_documents(tmp_path: Path, store: Path) -> None:
                 timeout_s=90,
                 what="the source to listen",
             )
+            whole_cycle = ["--scans", str(SCANS), "--of", str(SCANS)]
             example = [sys.executable, str(EXAMPLE), "--publish", inward]
             subprocess.run(
-                [*example, "--experiment", "documents", "--folder", str(detector)],
+                [*example, "--experiment", "documents", "--folder", str(detector), *whole_cycle],
                 check=True,
                 timeout=200,
             )
