@@ -37,13 +37,14 @@ types:
 contracts:
 	$(BIN)/lint-imports
 
+# Two at a time, a file's tests in one process: they share the services that they start.
 unit:
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 bench: $(VENV)/.tools ## measured comparisons; writes the tables in benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(VENV)/.tools ## the full counts of the seeded tests; writes benchmarks/results/fuzz.md
+soak: $(VENV)/.tools ## the full counts of the seeded tests; writes their tables into benchmarks/results
 	$(BIN)/python -m pytest --soak $(ARGS)
 
 clean:

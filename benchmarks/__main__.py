@@ -8,9 +8,22 @@ from pathlib import Path
 
 from benchmarks.tables import commit
 
-NAMES = ("frame_store", "ingest", "journal", "reconstruct", "simulate", "chain")
-#: Only when asked for: it trains a network, with the extra `train`.
-ON_DEMAND = ("yardstick",)
+NAMES = (
+    "frame_store",
+    "ingest",
+    "journal",
+    "correct",
+    "coverage",
+    "reconstruct",
+    "slab_memory",
+    "simulate",
+    "frame",
+    "register",
+    "chain",
+    "live",
+)
+#: Only when asked for: one trains a network, with the extra `train`, one needs a CUDA device.
+ON_DEMAND = ("yardstick", "reconstruct_gpu")
 RESULTS = Path(__file__).parent / "results"
 HELP = f"{', '.join(NAMES)} [all]; {', '.join(ON_DEMAND)}"
 

@@ -5,6 +5,7 @@ at 180 degrees, is a mirror of the first: only who needs it takes it.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -90,5 +91,85 @@ def algotom_dfi(thetas_rad: Angles, axis_px: float) -> Program:
             *(sinograms, axis_px), angles=closed_rad, filter_name=None, apply_log=False, ncore=1
         )
         return np.ascontiguousarray(np.moveaxis(found, 1, 0)[:, ::-1])
+
+    return run
+
+
+def finufft_type1(thetas_rad: Angles, n_columns: int, axis_px: float) -> Program:
+    """Filter rows of twice the width, and sum their spectra by a non-uniform transform.
+
+    Its settings are the fastest: a tolerance of 1e-3, far below the error of the pixels, the
+    smaller of its two grids, eight slices a call and points sorted before. Samples are those
+    of the width of the detector, so that corners of the slices hold an alias.
+    """
+    import finufft
+    import scipy.fft
+
+    pad, length = n_columns // 2, scipy.fft.next_fast_len(2 * n_columns, real=True)
+    n = np.minimum(np.arange(length), length - np.arange(length))
+    kernel = np.where(n % 2 == 1, -1.0 / (np.pi * np.maximum(n, 1)) ** 2, 0.0)
+    kernel[0] = 0.25
+    ramp = scipy.fft.rfft(kernel).real.astype(np.float32)
+    frequencies = np.arange((n_columns + 1) // 2) / n_columns
+    u = 2.0 * np.pi * np.outer(np.cos(thetas_rad), frequencies)
+    v = 2.0 * np.pi * np.outer(np.sin(thetas_rad), frequencies)
+    # Modes are counted from -n // 2: even widths are half a voxel off.
+    half_voxel = 0.5 * (1 - n_columns % 2) * (u + v)
+    share = np.where(frequencies > 0.0, 2.0, 1.0) * np.pi / (thetas_rad.size * n_columns)
+    phase = np.exp(1j * (2.0 * np.pi * frequencies * axis_px + half_voxel))
+    factors = (share * phase).astype(np.complex64)
+    at_once = 8
+    plan = finufft.Plan(
+        *(1, (n_columns, n_columns), at_once, 1e-3, 1),
+        dtype="complex64",
+        upsampfac=1.25,
+        nthreads=1,
+    )
+    plan.setpts(v.astype(np.float32).ravel(), u.astype(np.float32).ravel())
+
+    def spectra(rows: FloatStack) -> FloatVolume:
+        extended = np.pad(rows, ((0, 0), (0, 0), (pad, pad)), mode="edge")
+        spectrum = scipy.fft.rfft(extended, n=length, axis=-1, workers=1)
+        spectrum *= ramp
+        filtered = scipy.fft.irfft(spectrum, n=length, axis=-1, workers=1)
+        kept = filtered[..., pad : pad + n_columns]
+        return scipy.fft.rfft(kept, axis=-1, workers=1)[..., : frequencies.size]
+
+    def run(sinograms: FloatStack) -> FloatVolume:
+        sinograms, n_slices = sinograms[:-1], sinograms.shape[1]
+        slices = np.empty((n_slices, n_columns, n_columns), np.float32)
+        strengths = np.zeros((at_once, thetas_rad.size, frequencies.size), np.complex64)
+        for first in range(0, n_slices, at_once):
+            n_now = min(at_once, n_slices - first)
+            for angle in range(0, thetas_rad.size, 16):  # in the cache
+                angles = slice(angle, min(angle + 16, thetas_rad.size))
+                part = spectra(sinograms[angles, first : first + n_now]) * factors[angles, None]
+                strengths[:n_now, angles] = part.swapaxes(0, 1)
+            images = plan.execute(strengths.reshape(at_once, -1))
+            slices[first : first + n_now] = images[:n_now].real
+        return slices
+
+    return run
+
+
+def tomopy_gridrec(thetas_rad: Angles, axis_px: float) -> Program | None:
+    """Gridding with rows padded to twice the width, where TomoPy is installed."""
+    if find_spec("tomopy") is None:
+        return None
+    import tomopy
+
+    def run(sinograms: FloatStack) -> FloatVolume:
+        n_columns = sinograms.shape[2]
+        pad = n_columns // 2
+        padded = np.pad(sinograms[:-1], ((0, 0), (0, 0), (pad, pad)), mode="edge")
+        found = tomopy.recon(
+            *(padded, thetas_rad),
+            center=axis_px + pad,
+            algorithm="gridrec",
+            filter_name="ramlak",
+            ncore=1,
+        )
+        inside = slice(pad, pad + n_columns)
+        return np.ascontiguousarray(found[:, inside, inside][:, ::-1])
 
     return run

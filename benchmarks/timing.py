@@ -31,10 +31,14 @@ class Timings:
         """Give how many times as long a contender took: the median over the rounds."""
         return statistics.median(self._ratios(name, reference))
 
-    def ratio_text(self, name: str, reference: str) -> str:
+    def ratio_text(self, name: str, reference: str, *, digits: int = 2) -> str:
         """Write the ratio with the least and the largest of a round."""
         ratios = self._ratios(name, reference)
-        return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        middle, least, largest = (
+            f"{value:.{digits}f}"
+            for value in (statistics.median(ratios), min(ratios), max(ratios))
+        )
+        return f"{middle} ({least} to {largest})"
 
     def _ratios(self, name: str, reference: str) -> list[float]:
         pairs = zip(self.seconds[name], self.seconds[reference], strict=True)

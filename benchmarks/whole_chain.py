@@ -35,7 +35,7 @@ class Taken:
     fsyncs: dict[str, int]
 
 
-class _Journal:
+class DirectJournal:
     """The two calls of a journal's client that the intake makes, answered by the database."""
 
     def __init__(self, database: JournalDatabase) -> None:
@@ -66,7 +66,7 @@ class WholeChain:
     def __init__(self, root: Path, name: str, cell: SimulatedCell) -> None:
         self._paths = Store(root).experiment(name)
         self._database = JournalDatabase(self._paths.journal, name)
-        journal = cast(JournalClient, _Journal(self._database))
+        journal = cast(JournalClient, DirectJournal(self._database))
         self._intake = ExperimentIntake(name, Store(root), Settings(), journal)
         self._history = History(name)
         self._root = root

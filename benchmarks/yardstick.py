@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tables import Report, Table
+from lithoscope_pipeline.correct import Correction
 from lithoscope_pipeline.geometry import Roi, field_axis_px
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.phantom import SimulatedCell, make_cell
 from lithoscope_pipeline.phase_retrieval import PaganinFilter
 from lithoscope_pipeline.reconstruct import reconstruct_slab
-from lithoscope_pipeline.rigid import RigidTransform, resample_rigid
+from lithoscope_pipeline.resample import resample_region
+from lithoscope_pipeline.rigid import RigidTransform
 
 Slices = NDArray[np.float32]
 Classes = NDArray[np.uint8]
@@ -117,10 +119,12 @@ def _reconstruct(cell: SimulatedCell, scan: int) -> Slices:
         np.radians(cell.thetas_deg),
         rotation_axis_px=cell.rotation_axis_px,
         voxel_um=cell.voxel_um,
-        phase=PaganinFilter(
-            distance_mm=cell.cell.optics.distance_mm,
-            energy_keV=cell.cell.optics.energy_keV,
-            voxel_um=cell.voxel_um,
+        correction=Correction(
+            phase=PaganinFilter(
+                distance_mm=cell.cell.optics.distance_mm,
+                energy_keV=cell.cell.optics.energy_keV,
+                voxel_um=cell.voxel_um,
+            )
         ),
     )
 
@@ -134,7 +138,7 @@ def _resampled(volume: Slices, cell: SimulatedCell, scan: int, box: Roi) -> Slic
         shift_px=drift.shift_px,
         centre_px=(field_axis_px(cell.detector.n_rows), middle, middle),
     )
-    return resample_rigid(volume, transform, roi=box).volume
+    return resample_region(volume, transform, roi=box).volume
 
 
 # ``Any`` below: torch has no types where it is not installed.

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lithoscope_pipeline.correct import correct
 from lithoscope_pipeline.geometry import FloatImage, field_axis_px
-from lithoscope_pipeline.normalise import correct_flat_dark, minus_log
 from lithoscope_pipeline.phantom import SimulatedCell
 from lithoscope_pipeline.phantom.frames import ScanFrames
 from lithoscope_pipeline.phantom.project_corners import Corners
@@ -86,7 +86,7 @@ def slice_of_frames(cell: SimulatedCell, scan: int) -> FloatImage:
 def attenuation_of(frames: ScanFrames) -> FloatImage:
     """Correct all projections of a scan."""
     projections = np.stack(list(frames.projections))
-    return minus_log(correct_flat_dark(projections, frames.flats, frames.darks))
+    return correct(projections, frames.flats, frames.darks)
 
 
 def face_on_frame(cell: SimulatedCell, scan: int) -> FloatImage:
@@ -98,14 +98,14 @@ def corrected_face_on(cell: SimulatedCell, scan: int) -> FloatImage:
     """Return the projection taken face-on, corrected: transmission."""
     frames = cell.frames(scan)
     one = frames.frame("projection", 0)[None]
-    return correct_flat_dark(one, frames.flats, frames.darks)[0]
+    return np.exp(-correct(one, frames.flats, frames.darks)[0])
 
 
 def last_transmission(cell: SimulatedCell, scan: int) -> FloatImage:
     """Return the last projection of a scan, corrected by flats from before it."""
     frames = cell.frames(scan)
     last = frames.frame("projection", frames.count("projection") - 1)[None]
-    return correct_flat_dark(last, frames.flats, frames.darks)[0]
+    return np.exp(-correct(last, frames.flats, frames.darks)[0])
 
 
 def sinogram_of_frames(cell: SimulatedCell, scan: int) -> FloatImage:

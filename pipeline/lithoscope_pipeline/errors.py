@@ -6,7 +6,9 @@
     ├── ShapeError           (ValueError)  arrays that do not fit together
     ├── ParameterError       (ValueError)  a number outside its range
     ├── NonFiniteError       (ValueError)  NaN or infinity where numbers are needed
-    └── AngularRangeError    (ValueError)  angles that cannot carry what was asked
+    ├── AngularRangeError    (ValueError)  angles that cannot carry what was asked
+    ├── MissingLibraryError  (ImportError) a method whose program is not installed
+    └── OutOfMemoryError     (MemoryError) work that does not fit, on the host or a device
 """
 
 
@@ -28,3 +30,11 @@ class NonFiniteError(PipelineError, ValueError):
 
 class AngularRangeError(PipelineError, ValueError):
     """The angles cover too little to answer what was asked."""
+
+
+class MissingLibraryError(PipelineError, ImportError):
+    """A method needs a program that is not installed here."""
+
+
+class OutOfMemoryError(PipelineError, MemoryError):
+    """The memory of the host or of a device is too small for what was asked."""

@@ -1,22 +1,14 @@
-"""Rigid transforms from the reference frame to a scan, and resampling along them."""
+"""Rigid transforms from the reference frame to a scan."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, spline_filter
-
-from lithoscope_pipeline.errors import ParameterError, ShapeError
-from lithoscope_pipeline.geometry import FloatVolume, Roi
 
 Triple = tuple[float, float, float]
 Points = NDArray[np.float64]
 TransformVerdict = Literal["resolved", "failed"]
-Interpolation = Literal["linear", "cubic"]
-
-# Coordinates are rounded to this grid, so that a slab's own origin cannot change a rounding.
-_COORDINATE_STEP = 2.0**-20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +64,6 @@ class RigidTransform:
         return moved
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resampled:
-    """A volume on another grid.
-
-    Parameters
-    ----------
-    volume
-        Shape of the region asked for, axes (z, y, x); the nearest edge value where the scan ends.
-    valid_fraction
-        Share of its voxels that lie inside the scan.
-    """
-
-    volume: FloatVolume
-    valid_fraction: float
-
-
 def angles_deg(matrix: Points) -> Triple:
     """Rotations about (z, y, x) of a rotation matrix for points (z, y, x), shape (3, 3)."""
     r = matrix[::-1, ::-1]
@@ -95,97 +71,3 @@ def angles_deg(matrix: Points) -> Triple:
     about_y = float(np.arctan2(-r[2, 0], r[2, 2]))
     about_z = float(np.arctan2(-r[0, 1], r[1, 1]))
     return float(np.rad2deg(about_z)), float(np.rad2deg(about_y)), float(np.rad2deg(about_x))
-
-
-def rows_needed(transform: RigidTransform, roi: Roi, *, n_rows: int) -> tuple[int, int]:
-    """Tell which rows of a scan a region of the reference frame is made from.
-
-    Parameters
-    ----------
-    transform
-        Reference frame to scan.
-    roi
-        Region of the reference frame.
-    n_rows
-        Rows of the scan.
-
-    Returns
-    -------
-    tuple[int, int]
-        First row and one past the last, within the scan and never empty; three rows of margin
-        for interpolation.
-    """
-    ends = [(roi.z0, roi.z1 - 1), (roi.y0, roi.y1 - 1), (roi.x0, roi.x1 - 1)]
-    corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3)
-    z_px = transform.to_scan(corners.astype(np.float64))[:, 0]
-    first = int(np.clip(np.floor(z_px.min()) - 3, 0, n_rows - 1))
-    stop = int(np.clip(np.ceil(z_px.max()) + 4, first + 1, n_rows))
-    return first, stop
-
-
-def resample_rigid(
-    volume: FloatVolume,
-    transform: RigidTransform,
-    *,
-    roi: Roi,
-    first_row: int = 0,
-    interpolation: Interpolation = "linear",
-) -> Resampled:
-    """Bring a region of a scan onto the grid of the reference frame.
-
-    Planes are resampled one by one. With linear interpolation a region cut into slabs gives the
-    same bytes as the whole, provided that each slab gets its ``rows_needed``; the prefilter of
-    the cubic B-spline runs over the volume given, so there slabs differ by rounding.
-
-    Parameters
-    ----------
-    volume
-        Scan or some of its rows, shape (n_rows, n_y, n_x).
-    transform
-        Reference frame to scan.
-    roi
-        Region of the reference frame to fill.
-    first_row
-        Row of the scan that ``volume`` starts with.
-    interpolation
-        ``linear``, or ``cubic`` for a B-spline of degree 3.
-
-    Returns
-    -------
-    Resampled
-        Volume of shape ``roi.shape``, and the share of it that lies inside ``volume``.
-
-    Raises
-    ------
-    ShapeError
-        If ``volume`` is not three-dimensional or is empty.
-    ParameterError
-        If ``roi`` is empty.
-    """
-    if volume.ndim != 3 or volume.size == 0:
-        raise ShapeError(f"volume of shape {volume.shape} given, (z, y, x) is needed")
-    if min(roi.shape) < 1:
-        raise ParameterError(f"roi of shape {roi.shape} given, at least one voxel is needed")
-    order: Literal[1, 3] = 1 if interpolation == "linear" else 3
-    resampled = np.empty(roi.shape, dtype=np.float32)
-    n_valid = 0
-    last = np.array(volume.shape) - 1.0
-    y, x = np.meshgrid(np.arange(roi.y0, roi.y1), np.arange(roi.x0, roi.x1), indexing="ij")
-    source = volume
-    if order == 3:
-        source = spline_filter(volume, order=3, output=np.float32, mode="nearest")
-    for index, z in enumerate(range(roi.z0, roi.z1)):
-        plane = np.stack([np.full(y.shape, z), y, x], axis=-1).astype(np.float64)
-        at = transform.to_scan(plane)
-        at = np.rint(at / _COORDINATE_STEP) * _COORDINATE_STEP
-        at[..., 0] -= first_row
-        n_valid += int(np.count_nonzero(np.all((at >= -0.5) & (at <= last + 0.5), axis=-1)))
-        map_coordinates(
-            source,
-            np.moveaxis(at, -1, 0),
-            output=resampled[index],
-            order=order,
-            mode="nearest",
-            prefilter=False,
-        )
-    return Resampled(volume=resampled, valid_fraction=n_valid / resampled.size)

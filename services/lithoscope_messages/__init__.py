@@ -56,9 +56,11 @@ from lithoscope_messages.errors import (
 )
 from lithoscope_messages.facts import (
     AxisFinding,
+    CoverageFinding,
     ElectrochemistryAppended,
     ExperimentEnded,
     ExperimentStarted,
+    FaceFinding,
     FramesStored,
     LabelsReady,
     MetricsReady,
@@ -69,6 +71,7 @@ from lithoscope_messages.facts import (
     SlabReady,
     StageFailed,
     StageName,
+    TileFinding,
     TransformReady,
     Vector3,
     VolumeReady,
@@ -125,8 +128,10 @@ from lithoscope_messages.reasons import (
     reason_of,
 )
 from lithoscope_messages.telemetry import (
+    GreySlice,
     Heartbeat,
     Life,
+    ReconstructionPreview,
     ScanProgress,
 )
 from lithoscope_messages.union import (
@@ -163,6 +168,7 @@ __all__ = [
     "AxisFinding",
     "BlindAlarm",
     "BlueskyDocument",
+    "CoverageFinding",
     "DisarmRequested",
     "Disarmed",
     "ElectrochemistryAppended",
@@ -179,6 +185,7 @@ __all__ = [
     "ExperimentName",
     "ExperimentStarted",
     "Experiments",
+    "FaceFinding",
     "Fact",
     "FactMessage",
     "Feed",
@@ -189,6 +196,7 @@ __all__ = [
     "FrameKey",
     "FrameKind",
     "FramesStored",
+    "GreySlice",
     "Heartbeat",
     "Hops",
     "IngestReply",
@@ -208,6 +216,7 @@ __all__ = [
     "PayloadError",
     "ProposalMade",
     "ReadSince",
+    "ReconstructionPreview",
     "Refusal",
     "RejectionRequested",
     "ReplayControlRequested",
@@ -235,6 +244,7 @@ __all__ = [
     "StageFailed",
     "StageName",
     "ThetaSource",
+    "TileFinding",
     "TransformReady",
     "UnknownMessageError",
     "Value",

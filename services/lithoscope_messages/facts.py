@@ -132,13 +132,74 @@ class AxisFinding(Value):
     position_px: float
     confidence: Annotated[float, Field(ge=0, le=1)]
     verdict: Literal["resolved", "ambiguous", "border", "flat", "given"]
+    tilt_deg: Annotated[
+        float,
+        Field(description="Against the columns of the detector, taken off; 0: not worth it"),
+    ] = 0.0
+    methods: Annotated[
+        tuple[Annotated[str, Field(max_length=32)], ...],
+        Field(description="What bears it out"),
+    ] = ()
+    reason: Annotated[
+        str, Field(max_length=300, description="Why it is not resolved; empty if it is")
+    ] = ""
 
 
-class VolumeReady(ScanFact):
-    """A volume is complete."""
+class TileFinding(Value):
+    """Where a vertical tile was laid in the volume of its scan."""
+
+    tile: TileNumber
+    n_rows: Annotated[int, Field(ge=1, description="Slices of the tile")]
+    origin_px: Annotated[
+        Vector3, Field(description="Place of its first voxel in the volume (z, y, x), voxels")
+    ]
+    overlap_rows: Annotated[
+        int | None, Field(ge=1, description="Slices shared with the tile below; null: the lowest")
+    ] = None
+    shift_px: Annotated[
+        Vector3,
+        Field(description="Against the tile below, beside the overlap (z, y, x), voxels"),
+    ] = (0.0, 0.0, 0.0)
+    residual_px: Annotated[
+        float | None,
+        Field(ge=0, description="How far parts of it are off that shift; null: not measured"),
+    ] = None
+    significance: Annotated[
+        float | None, Field(description="Standard deviations of the match above chance")
+    ] = None
+    offset_per_cm: Annotated[
+        float, Field(description="Grey taken off it to meet the tile below, 1/cm")
+    ] = 0.0
+    verdict: Annotated[
+        Literal["first", "resolved", "unresolved"],
+        Field(description="unresolved: laid by the rows alone, which the settings gave"),
+    ]
+    axis: AxisFinding | None = None
+
+
+class CoverageFinding(Value):
+    """What the projections that were used cover; of several tiles the worst."""
+
+    n_expected: Annotated[int, Field(ge=0, description="Projections announced")]
+    n_stored: Annotated[int, Field(ge=0, description="Projections on disk")]
+    n_low: Annotated[int, Field(ge=0, description="Of these, left out for too little light")]
+    completeness: Annotated[float, Field(ge=0, le=1, description="Used / announced")]
+    largest_gap_deg: Annotated[float, Field(ge=0, description="Between neighbouring angles")]
+    edge_on_coverage: Annotated[
+        float, Field(ge=0, le=1, description="Completeness within 15 degrees of edge-on")
+    ]
+    edge_on_gap_deg: Annotated[float, Field(ge=0, description="Between neighbouring angles there")]
+    reasons: Annotated[
+        tuple[Annotated[str, Field(max_length=300)], ...],
+        Field(description="What is not as it should be; empty for a whole scan"),
+    ] = ()
+
+
+class VolumeReady(Lifted, ScanFact):
+    """A volume is complete; version 1 had neither ``tiles`` nor ``coverage``."""
 
     type: Literal["VolumeReady"] = "VolumeReady"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     stage: StageName
     work_key: Sha256
     path: RelativePath
@@ -150,14 +211,41 @@ class VolumeReady(ScanFact):
     batch_reason: Annotated[
         str, Field(max_length=300, description="What forced the batch path; empty: none")
     ] = ""
+    tiles: Annotated[
+        tuple[TileFinding, ...], Field(description="Of a scan of several tiles, the lowest first")
+    ] = ()
+    coverage: CoverageFinding | None = None
     flags: tuple[str, ...] = ()
 
 
-class TransformReady(ScanFact):
-    """Where the scan lies in the reference frame."""
+class FaceFinding(Value):
+    """How far the outer face of an electrode has moved along y since the first scan."""
+
+    side: Literal["stripping", "plating"]
+    verdict: Annotated[
+        Literal["resolved", "unresolved"],
+        Field(description="unresolved: its map must not be used"),
+    ]
+    mean_px: Annotated[
+        float | None, Field(description="Mean displacement, voxels, up is positive")
+    ] = None
+    scatter_px: Annotated[
+        float | None, Field(ge=0, description="Of single patches about the smooth map, voxels")
+    ] = None
+    good_share: Annotated[
+        float, Field(ge=0, le=1, description="Share of the patches that agree with the map")
+    ] = 0.0
+    reason: Annotated[str, Field(max_length=300)] = ""
+
+
+class TransformReady(Lifted, ScanFact):
+    """Where the scan lies in the reference frame.
+
+    Version 1 knew nothing of levelling and faces.
+    """
 
     type: Literal["TransformReady"] = "TransformReady"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     work_key: Sha256
     fixed_scan: ScanNumber
     rotation_deg: Annotated[Vector3, Field(description="About z, y, x; applied in this order")]
@@ -166,10 +254,60 @@ class TransformReady(ScanFact):
     residual_px: Annotated[float | None, Field(ge=0)]
     verdict: Literal["reference", "resolved", "unregistered"]
     reason: Annotated[str, Field(max_length=300)] = ""
-    roi: Annotated[RoiVoxels, Field(description="The reference frame, in voxels of scan 0")]
-    y_outer_px: Annotated[
-        float, Field(description="Outer face of the stationary electrode, y in voxels of scan 0")
+    roi: Annotated[
+        RoiVoxels,
+        Field(description="Region compared, in voxels of the reference frame: scan 0 made level"),
     ]
+    y_outer_px: Annotated[
+        float,
+        Field(description="Outer face of the stationary electrode, y in the reference frame"),
+    ]
+    planes_px: Annotated[
+        tuple[float, ...],
+        Field(description="Of the first scan: six planes across y, lower pouch face first"),
+    ] = ()
+    edge_on_change_deg: Annotated[
+        float | None,
+        Field(description="Of the first scan: true edge-on angle minus the one taken, degrees"),
+    ] = None
+    faces: tuple[FaceFinding, ...] = ()
+    stack_thickness_um: Annotated[
+        float | None, Field(gt=0, description="Mean distance of the outer faces; null: not seen")
+    ] = None
+    maps_path: Annotated[
+        RelativePath | None,
+        Field(description="Maps of the outer faces; those of an unresolved side are not in it"),
+    ] = None
+    overview_path: Annotated[
+        RelativePath | None, Field(description="Picture of the first scan in its frame")
+    ] = None
+    homography: Annotated[
+        tuple[float, ...] | None,
+        Field(
+            min_length=9,
+            max_length=9,
+            description="Of the first scan: warp of the slices by corners given by hand, row by "
+            "row; takes (y, x, 1) of the region to the levelled slice. Not metric",
+        ),
+    ] = None
+    frame_flags: Annotated[
+        tuple[str, ...],
+        Field(description="small_margin, edges_excluded, level_by_hand, homography"),
+    ] = ()
+    engine: Annotated[str, Field(max_length=64, description="What registered the scan")] = ""
+    is_anchored: Annotated[
+        bool, Field(description="Compared with the first scan itself, not only by those between")
+    ] = True
+    closure_px: Annotated[
+        float | None,
+        Field(ge=0, description="How far the ways by the previous and by the first scan differ"),
+    ] = None
+    uncertainty_px: Annotated[
+        float | None, Field(ge=0, description="Of the farthest corner, from noise; standard dev.")
+    ] = None
+    texture_score: Annotated[
+        float | None, Field(description="Standard deviations of the match above chance")
+    ] = None
 
 
 class LabelsReady(ScanFact):

@@ -21,7 +21,7 @@ def all_messages() -> tuple[type[Message], ...]:
         journal.Feed,
     )
     found = {member for each in unions for member in get_args(each)}
-    found |= {telemetry.Heartbeat, telemetry.ScanProgress}
+    found |= {telemetry.Heartbeat, telemetry.ReconstructionPreview, telemetry.ScanProgress}
     return tuple(sorted(found, key=lambda member: member.__name__))
 
 

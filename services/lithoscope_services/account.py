@@ -5,8 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lithoscope_messages import (
     ExpectedCount,
@@ -16,12 +18,12 @@ from lithoscope_messages import (
     SetAccount,
     bounded,
 )
-from lithoscope_services.angular_coverage import (
-    Angles,
-    is_edge_on,
-    largest_gap_deg,
-    missing_thetas_deg,
-    turn_of,
+from lithoscope_pipeline.view_angles import (
+    HALF_TURN_RAD,
+    WHOLE_TURN_RAD,
+    edge_on_counts,
+    goes_all_around,
+    largest_gap_rad,
 )
 from lithoscope_store import FrameRecord
 from lithoscope_store.durable import write_atomic
@@ -127,9 +129,9 @@ def close_account(
         for each in expected
         if each.kind == "projection"
     }
-    every = np.concatenate([each.thetas_deg for each in views.values()] or [np.empty(0)])
-    turn_deg = turn_of(every)
-    sets = tuple(_set_account(each, by_set, tally, views, turn_deg) for each in expected)
+    every = np.concatenate([each.thetas_rad for each in views.values()] or [np.empty(0)])
+    turn_rad = WHOLE_TURN_RAD if goes_all_around(every) else HALF_TURN_RAD
+    sets = tuple(_set_account(each, by_set, tally, views, turn_rad) for each in expected)
     tiles = [
         _Views.joined([views[key] for key in views if key[0] == tile])
         for tile in sorted({key[0] for key in views})
@@ -138,7 +140,7 @@ def close_account(
     rejected = tally.rejected + Counter({} if said is None else said.rejected)
     doubled = tally.doubled.total() + rejected.pop(DOUBLED, 0)
     n_expected = sum(each.count for each in expected if each.kind == "projection")
-    n_stored = sum(len(each.thetas_deg) for each in views.values())
+    n_stored = sum(len(each.thetas_rad) for each in views.values())
     return ScanAccount(
         sets=sets,
         missing=sum(max(0, (each.expected or 0) - each.stored) for each in sets),
@@ -147,8 +149,8 @@ def close_account(
         rejected=bounded(rejected),
         fetched=0 if said is None else said.fetched,
         abandoned=tally.abandoned,
-        turn_deg=turn_deg if len(every) >= 2 else None,
-        largest_gap_deg=_largest_gap_deg(tiles, turn_deg),
+        turn_deg=_turn_deg(turn_rad) if len(every) >= 2 else None,
+        largest_gap_deg=_largest_gap_deg(tiles, turn_rad),
         completeness=min(1.0, n_stored / n_expected) if n_expected else 0.0,
         edge_on_coverage=min(known, default=None),
     )
@@ -158,7 +160,7 @@ def close_account(
 class _Views:
     """The projections of a set or of a tile, by angle; counts near edge-on."""
 
-    thetas_deg: Angles
+    thetas_rad: NDArray[np.float64]
     n_edge_on: int
     n_edge_on_expected: float | None
 
@@ -168,21 +170,17 @@ class _Views:
     ) -> "_Views":
         order = sorted(records, key=lambda record: record.key.index)
         indices = np.array([record.key.index for record in order], np.int64)
-        thetas_deg = np.array([record.theta_deg or 0.0 for record in order])
+        thetas_rad = np.deg2rad([record.theta_deg or 0.0 for record in order])
         if edge_on_deg is None or n_expected == 0:
-            return cls(thetas_deg, 0, None)
-        n_there = int(np.count_nonzero(is_edge_on(thetas_deg, edge_on_deg)))
-        if len(order) < 2:
-            return cls(thetas_deg, n_there, max(float(n_there), n_expected / 6))
-        missing_deg = missing_thetas_deg(indices, thetas_deg, n_expected)
-        n_missing = int(np.count_nonzero(is_edge_on(missing_deg, edge_on_deg)))
-        return cls(thetas_deg, n_there, float(n_there + n_missing))
+            return cls(thetas_rad, 0, None)
+        edge_on_rad = float(np.deg2rad(edge_on_deg))
+        return cls(thetas_rad, *edge_on_counts(indices, thetas_rad, n_expected, edge_on_rad))
 
     @classmethod
     def joined(cls, parts: Sequence["_Views"]) -> "_Views":
         known = [part.n_edge_on_expected for part in parts if part.n_edge_on_expected is not None]
         return cls(
-            np.concatenate([part.thetas_deg for part in parts]),
+            np.concatenate([part.thetas_rad for part in parts]),
             sum(part.n_edge_on for part in parts),
             sum(known) if known else None,
         )
@@ -194,8 +192,9 @@ class _Views:
         # A scan that never came near edge-on has nothing of it.
         return self.n_edge_on / self.n_edge_on_expected if self.n_edge_on_expected else 0.0
 
-    def gap_deg(self, turn_deg: float) -> float | None:
-        return largest_gap_deg(self.thetas_deg, turn_deg)
+    def gap_deg(self, turn_rad: float) -> float | None:
+        gap_rad = largest_gap_rad(self.thetas_rad, turn_rad)
+        return None if gap_rad is None else float(np.rad2deg(gap_rad))
 
 
 def _set_account(
@@ -203,7 +202,7 @@ def _set_account(
     by_set: Mapping[SetKey, Sequence[FrameRecord]],
     tally: Tally,
     views: Mapping[SetKey, _Views],
-    turn_deg: float,
+    turn_rad: float,
 ) -> SetAccount:
     key = (expected.tile, expected.kind, expected.set)
     seen = views.get(key)
@@ -215,7 +214,7 @@ def _set_account(
         stored=len(by_set[key]),
         doubled=tally.doubled[key],
         late=count_late(by_set[key]),
-        largest_gap_deg=None if seen is None else seen.gap_deg(turn_deg),
+        largest_gap_deg=None if seen is None else seen.gap_deg(turn_rad),
         edge_on_coverage=None if seen is None else seen.edge_on_coverage,
     )
 
@@ -237,9 +236,14 @@ def count_late(records: Sequence[FrameRecord]) -> int:
     return n_late
 
 
-def _largest_gap_deg(tiles: Sequence[_Views], turn_deg: float) -> float | None:
-    gaps_deg = [each.gap_deg(turn_deg) for each in tiles]
+def _largest_gap_deg(tiles: Sequence[_Views], turn_rad: float) -> float | None:
+    gaps_deg = [each.gap_deg(turn_rad) for each in tiles]
     if all(gap_deg is None for gap_deg in gaps_deg):
         return None
     # Beside tiles that have views one without any is a gap of the whole turn.
-    return max(turn_deg if gap_deg is None else gap_deg for gap_deg in gaps_deg)
+    whole_deg = float(_turn_deg(turn_rad))
+    return max(whole_deg if gap_deg is None else gap_deg for gap_deg in gaps_deg)
+
+
+def _turn_deg(turn_rad: float) -> Literal[180, 360]:
+    return 360 if turn_rad > HALF_TURN_RAD else 180

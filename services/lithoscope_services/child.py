@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lithoscope_services.stage import Task
-from lithoscope_services.task_process import task_to_json
+from lithoscope_services.stage import Json, Task
+from lithoscope_services.task_process import task_to_json, watched_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,15 @@ class Child:
 
     def send(self, task: Task) -> None:
         """Give it a task. A process that is gone shows in :meth:`receive`."""
+        self._write(task_to_json(task))
+
+    def watch(self, watched: Json | None) -> None:
+        """Tell it which running scan to follow between tasks, or none."""
+        self._write(watched_to_json(watched))
+
+    def _write(self, line: bytes) -> None:
         try:
-            self._process.stdin.write(task_to_json(task))  # type: ignore[union-attr] # as above
+            self._process.stdin.write(line)  # type: ignore[union-attr] # as above
         except BrokenPipeError:
             self.has_ended = True
 

@@ -79,7 +79,8 @@ class ExperimentIntake:
         self._finished = FinishedFrames(self._paths)
         self.running: ScanIntake | None = None
         self._heard_s = time.monotonic()
-        self._run_scans: dict[str, int] = {}
+        self._run_tiles: dict[str, tuple[int, int]] = {}
+        self._tiles_done: set[tuple[int, int]] = set()
         self._documents = DocumentLog(self._paths.documents)
         self.follow()
         self._lock = ExitStack()
@@ -358,12 +359,16 @@ class ExperimentIntake:
     def _keep_document(self, message: BlueskyDocument) -> None:
         document = self._documents.keep(message)
         if message.name == "start" and isinstance(document.get("lithoscope_scan"), int):
-            self._run_scans[str(document["uid"])] = document["lithoscope_scan"]
+            tile = document.get("lithoscope_tile", 0)
+            self._run_tiles[str(document["uid"])] = document["lithoscope_scan"], tile
         elif message.name == "stop" and document.get("exit_status") == "success":
             # The second witness: a source that forgot to end its scan has ended its run.
-            scan = self._run_scans.pop(str(document.get("run_start")), None)
-            if scan is not None:
-                self._complete(scan, "run_stop")
+            run = self._run_tiles.pop(str(document.get("run_start")), None)
+            if run is not None and self.running is not None:
+                self._tiles_done.add(run)
+                tiles = {each.tile for each in self.running.started.expected}
+                if all((run[0], tile) in self._tiles_done for tile in tiles):
+                    self._complete(run[0], "run_stop")
 
     def _verdict_missed(self, message: VerdictMissed) -> None:
         self._append(

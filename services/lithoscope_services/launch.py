@@ -141,11 +141,6 @@ def run_simulate(options: SimulateOptions) -> int:
             f"{options.store}`, or write files with --out DIR"
         )
     simulation = options.simulation
-    if simulation.n_tiles > 1:
-        raise InstanceError(
-            f"{simulation.n_tiles} tiles a scan were asked for, a running instance takes one; "
-            "write files with --out DIR"
-        )
     source = {"kind": "simulated", "scan_s": 0.0, **simulation.model_dump(mode="json")}
     with StopOnSignal() as stop:
         feed_running(

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 import structlog
@@ -26,7 +27,7 @@ from lithoscope_services.errors import StopRequested
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import FeedReader, JournalClient
 from lithoscope_services.loop import Loop, endpoint
-from lithoscope_services.stage import Stage, Task
+from lithoscope_services.stage import Json, LiveStage, Stage, Task
 from lithoscope_services.version import software_version
 
 _FACTS = adapter_of(FactMessage)
@@ -35,6 +36,8 @@ MAX_FAILURES = 3
 # takes its service down each time must not be tried for ever.
 MAX_STARTS = 12
 RETRY_BACKOFF_S = 0.5
+# What is begun early is worth less than a child that is there when its task comes.
+MAX_DEATHS_FOLLOWING = 3
 log = structlog.get_logger()
 
 
@@ -65,6 +68,9 @@ class Runner:
         )
         self._feed = FeedReader(loop.context, endpoint(loop.runtime_dir, "feed"))
         self._child = Child(stage.name, store_root)
+        self._live = stage if isinstance(stage, LiveStage) else None
+        self._watched: Json | None = None
+        self._deaths: Counter[str] = Counter()
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -148,10 +154,29 @@ class Runner:
         if not waiting:
             self._loop.pulse.state, self._loop.pulse.doing = Life.READY, ""
             self._loop.pulse.oldest_s = None
+            self._watch()
             return
         if self._loop.pulse.oldest_s is None:
             self._loop.pulse.oldest_s = time.monotonic()
         self._start(*waiting[0])
+
+    def _watch(self) -> None:
+        """Let the idle child begin the scan that runs."""
+        if self._live is None:
+            return
+        wanted = (
+            self._live.watch(history)
+            for history in self._histories.values()
+            if history.ended is None
+        )
+        watched = next((each for each in wanted if each is not None), None)
+        if watched is not None and self._deaths[_scan_of(watched)] >= MAX_DEATHS_FOLLOWING:
+            watched = None
+        if watched is not None:
+            self._loop.pulse.doing = f"follows {watched['experiment']} scan {watched['scan']}"
+        if watched != self._watched:
+            self._watched = watched
+            self._child.watch(watched)
 
     def _start(self, experiment: str, task: Task) -> None:
         history = self._histories[experiment]
@@ -188,6 +213,12 @@ class Runner:
         self._advance()
 
     def _take(self, answer: Answer) -> None:
+        if answer.kind == "telemetry":
+            self._loop.publish(answer.message.encode())
+            return
+        if answer.kind == "trouble":
+            log.warning("following_failed", error=answer.error, trace=answer.trace)
+            return
         if self._task is None:
             return
         experiment, task = self._task
@@ -246,6 +277,10 @@ class Runner:
         """Replace a child process that ended by itself."""
         self._loop.unwatch(self._child.output_fd)
         code = self._child.kill()
+        if self._task is None and self._watched is not None:
+            log.warning("child_died_following", code=code)
+            self._deaths[_scan_of(self._watched)] += 1
+        self._watched = None
         self._failed(f"the task ended its process with code {code}", is_final=False)
         self._child.start()
         self._loop.watch(self._child.output_fd, self._take_answers)
@@ -265,3 +300,7 @@ class Runner:
         """Write facts, and know them before the feed brings them back."""
         self._journal.append(messages)
         self._read(experiment)
+
+
+def _scan_of(watched: Json) -> str:
+    return f"{watched['experiment']}/{watched['scan']}"

@@ -8,9 +8,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from lithoscope_messages import Fact, StageName
+from lithoscope_messages import Fact, Message, StageName
 from lithoscope_services.history import History
 
 Json = Mapping[str, Any]  # whatever JSON can say
@@ -62,6 +62,43 @@ class Stage(Protocol):
 
     def execute(self, task: Task, store_root: str) -> Iterator[Fact]:
         """Do a task in the child process; yield each fact when what it announces is durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of following a running scan has brought.
+
+    Parameters
+    ----------
+    messages
+        Telemetry to be sent.
+    is_idle
+        Whether nothing more can be done before something new comes.
+    """
+
+    messages: tuple[Message, ...] = ()
+    is_idle: bool = True
+
+
+@runtime_checkable
+class LiveStage(Protocol):
+    """A stage that begins a scan before its task is there.
+
+    What was begun is kept in the memory of the child process alone. Keys and results do not
+    depend on it: with it, a task ends sooner.
+    """
+
+    def watch(self, history: History) -> Json | None:
+        """Say which running scan is to be begun, and how; pure, as ``plan`` is."""
+
+    def follow(self, watched: Json | None, store_root: str) -> None:
+        """Follow another scan, or the same one with other parameters, or none."""
+
+    def step(self) -> Step:
+        """Do a little of what has come; returns within 0.3 s, so that a task need not wait."""
+
+    def abandon(self, reason: str) -> None:
+        """Forget what was begun of the scan that is followed, and begin it no more."""
 
 
 def json_sha256(value: object) -> str:

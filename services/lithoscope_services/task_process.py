@@ -1,7 +1,8 @@
 """The child process of a stage: takes tasks as JSON lines, gives facts as JSON lines.
 
 ``python -m lithoscope_services.task_process STAGE STORE``. It ends when its input closes, so it
-never outlives its service, whatever becomes of that.
+never outlives its service, whatever becomes of that. Between tasks a :class:`LiveStage` follows
+the running scan, in steps so short that a task need not wait.
 """
 
 import json
@@ -14,9 +15,14 @@ from typing import Any
 
 from lithoscope_messages import encode
 from lithoscope_services.errors import ServiceError
-from lithoscope_services.stage import Task
+from lithoscope_services.stage import Json, LiveStage, Stage, Task
 from lithoscope_services.stages import stage_named
 from lithoscope_store import StoreError
+
+#: Between two looks for new frames of the scan that is followed.
+LOOK_S = 0.1
+#: What may go wrong with data, disks and memory; anything else is a bug and ends the process.
+_TROUBLES = (ServiceError, StoreError, ValueError, OSError, MemoryError, ArithmeticError)
 
 
 def task_to_json(task: Task) -> bytes:
@@ -28,28 +34,34 @@ def task_to_json(task: Task) -> bytes:
         "parameters": task.parameters,
         "arguments": task.arguments,
     }
-    return json.dumps(parts).encode() + b"\n"
+    return json.dumps({"task": parts}).encode() + b"\n"
 
 
-def _task_from_json(line: bytes) -> Task:
-    parts = json.loads(line)
+def watched_to_json(watched: Json | None) -> bytes:
+    """Write what is to be followed as one line."""
+    return json.dumps({"watched": watched}).encode() + b"\n"
+
+
+def _task_of(parts: dict[str, Any]) -> Task:  # any JSON
     return Task(**{**parts, "inputs": tuple(parts["inputs"])})
 
 
-def _read_tasks(tasks: "queue.Queue[bytes]") -> None:
+def _read_lines(lines: "queue.Queue[bytes]") -> None:
     # Unbuffered: a buffered file would hold its lock when the interpreter ends.
     rest = b""
     while data := os.read(0, 1 << 16):
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            tasks.put(line)
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            lines.put(line)
     # The service is gone: so are we, in the middle of whatever it was.
     os._exit(0)
 
 
 def _say(kind: str, **parts: Any) -> None:  # any JSON
     # The real output: what libraries print must not be taken for an answer.
-    os.write(_OUTPUT, json.dumps({"kind": kind, **parts}).encode() + b"\n")
+    rest = memoryview(json.dumps({"kind": kind, **parts}).encode() + b"\n")
+    while rest:
+        rest = rest[os.write(_OUTPUT, rest) :]
 
 
 _OUTPUT = os.dup(1)
@@ -60,28 +72,57 @@ def main() -> None:
     os.dup2(2, 1)
     stage = stage_named(sys.argv[1])
     store_root = sys.argv[2]
-    tasks: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=_read_tasks, args=(tasks,), daemon=True).start()
+    live = stage if isinstance(stage, LiveStage) else None
+    lines: queue.Queue[bytes] = queue.Queue()
+    threading.Thread(target=_read_lines, args=(lines,), daemon=True).start()
     _say("ready")
+    wait_s: float | None = None  # for ever: nothing is followed
     while True:
-        task = _task_from_json(tasks.get())
         try:
-            for fact in stage.execute(task, store_root):
-                _say("fact", message=encode(fact).decode())
-        except (
-            *(ServiceError, StoreError, ValueError),
-            *(OSError, MemoryError, ArithmeticError),
-        ) as error:
+            order = json.loads(lines.get(timeout=wait_s))
+        except queue.Empty:
+            wait_s = LOOK_S if live is None or _step(live) else 0.0
+            continue
+        if "task" in order:
+            _do(stage, _task_of(order["task"]), store_root)
+        elif live is not None:
+            live.follow(order["watched"], store_root)
+            wait_s = None if order["watched"] is None else 0.0
+
+
+def _do(stage: Stage, task: Task, store_root: str) -> None:
+    try:
+        for fact in stage.execute(task, store_root):
+            _say("fact", message=encode(fact).decode())
+    except _TROUBLES as error:
+        _say(
+            "failed",
+            error=_name(error),
             # ValueErrors are contracts broken by the data: trying again would not help.
-            is_named = type(error).__module__.startswith("lithoscope_")
-            _say(
-                "failed",
-                error=str(error) if is_named else f"{type(error).__name__}: {error}",
-                is_final=isinstance(error, ServiceError | ValueError),
-                trace=traceback.format_exc(),
-            )
-        else:
-            _say("done")
+            is_final=isinstance(error, ServiceError | ValueError),
+            trace=traceback.format_exc(),
+        )
+    else:
+        _say("done")
+
+
+def _step(live: LiveStage) -> bool:
+    """Follow the running scan a little, and tell whether there is nothing more to do."""
+    try:
+        step = live.step()
+    except _TROUBLES as error:
+        # The task of the scan does all of it anew, and says what is wrong if it still is.
+        live.abandon(_name(error))
+        _say("trouble", error=_name(error), trace=traceback.format_exc())
+        return True
+    for message in step.messages:
+        _say("telemetry", message=encode(message).decode())
+    return step.is_idle
+
+
+def _name(error: Exception) -> str:
+    is_named = type(error).__module__.startswith("lithoscope_")
+    return str(error) if is_named else f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

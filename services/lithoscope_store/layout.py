@@ -91,6 +91,10 @@ class ExperimentPaths:
         """In-plane and cross-section maps of a scan."""
         return self.root / "maps" / _keyed(scan, key)
 
+    def picture(self, scan: int, key: str) -> Path:
+        """Picture of a scan, for people."""
+        return self.root / "pictures" / f"{scan:04d}-{key[:_KEY_CHARACTERS]}.png"
+
     def relative(self, path: Path) -> str:
         """Write a path as it stands in facts: below the experiment, with slashes.
 

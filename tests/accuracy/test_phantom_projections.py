@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lithoscope_pipeline.correct import Correction
 from lithoscope_pipeline.geometry import FloatImage, FloatVolume, Roi, field_axis_px
 from lithoscope_pipeline.labels import LITHIUM, Label
 from lithoscope_pipeline.phantom import SIZES, CellParameters, RigidDrift, SimulatedCell, make_cell
@@ -39,7 +40,7 @@ def reconstructed(
         np.radians(frames.thetas_deg),
         rotation_axis_px=simulated.rotation_axis_px,
         voxel_um=simulated.voxel_um,
-        phase=phase,
+        correction=Correction(phase=phase),
     )
 
 

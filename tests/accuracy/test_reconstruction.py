@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from skimage.transform import iradon
 
+from lithoscope_pipeline.correct import correct
 from lithoscope_pipeline.geometry import Angles, FloatStack, field_axis_px
-from lithoscope_pipeline.normalise import correct_flat_dark, minus_log
 from lithoscope_pipeline.reconstruct import FourierBackend
 
 Disc = tuple[float, float, float, float]  # x, y, radius in voxels; attenuation in 1/cm
@@ -130,7 +130,7 @@ def test_tooth_agrees_with_an_independent_reconstruction(real_data: Path) -> Non
         flats = file["exchange/data_white"][:, :1]
         darks = file["exchange/data_dark"][:, :1]
         theta_deg = file["exchange/theta"][:]
-    attenuation = minus_log(correct_flat_dark(projections, flats, darks))
+    attenuation = correct(projections, flats, darks)
 
     ours = FourierBackend().reconstruct(
         attenuation, np.deg2rad(theta_deg), rotation_axis_px=axis_px, voxel_um=1e4

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from lithoscope_pipeline.normalise import correct_flat_dark, minus_log
+from lithoscope_pipeline.correct import correct
 from lithoscope_pipeline.phantom import make_cell
 from lithoscope_pipeline.phase_retrieval import PaganinFilter, retrieve_phase
 from lithoscope_pipeline.rotation_axis import find_rotation_axis
@@ -20,9 +20,7 @@ def test_axis_of_the_tooth(real_data: Path) -> None:
         )
         theta_deg = file["exchange/theta"][:]
 
-    found = find_rotation_axis(
-        minus_log(correct_flat_dark(projections, flats, darks)), np.deg2rad(theta_deg)
-    )
+    found = find_rotation_axis(correct(projections, flats, darks), np.deg2rad(theta_deg))
 
     assert found.position_px == pytest.approx(295.7, abs=0.4)
     assert found.verdict == "resolved"
@@ -33,12 +31,10 @@ def test_axis_of_the_diamond(real_data: Path, n_angles: int) -> None:
     folder = real_data / "diamond_i13"
     files = sorted((folder / "projections").glob("*.tiff"))[:n_angles]
     theta_deg = np.loadtxt(folder / "angles.txt")[10:-10][:n_angles]
-    attenuation = minus_log(
-        correct_flat_dark(
-            np.stack([tifffile.imread(file) for file in files]),
-            tifffile.imread(folder / "flat_00001.tiff"),
-            tifffile.imread(folder / "dark_00001.tiff"),
-        )
+    attenuation = correct(
+        np.stack([tifffile.imread(file) for file in files]),
+        tifffile.imread(folder / "flat_00001.tiff"),
+        tifffile.imread(folder / "dark_00001.tiff"),
     )
 
     found = find_rotation_axis(attenuation, np.deg2rad(theta_deg))
@@ -53,9 +49,7 @@ def test_axis_of_a_plate_wider_than_the_view(seed: int, scan: int) -> None:
     # Both ends of the scan see the plates face-on, the hard case.
     cell = make_cell("tiny", seed=seed, n_scans=3)
     frames = cell.frames(scan)
-    attenuation = minus_log(
-        correct_flat_dark(np.stack(list(frames.projections)), frames.flats, frames.darks)
-    )
+    attenuation = correct(np.stack(list(frames.projections)), frames.flats, frames.darks)
     optics = cell.cell.optics
     paganin = PaganinFilter(
         distance_mm=optics.distance_mm, energy_keV=optics.energy_keV, voxel_um=cell.voxel_um

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, label_anatomy
+from lithoscope_pipeline.correct import correct
 from lithoscope_pipeline.geometry import FloatVolume, Roi
 from lithoscope_pipeline.measure import Metric, ReferenceMetrics, measure_labels
-from lithoscope_pipeline.normalise import correct_flat_dark, minus_log
 from lithoscope_pipeline.phantom import SimulatedCell, make_cell
 from lithoscope_pipeline.phase_retrieval import PaganinFilter, retrieve_phase
 from lithoscope_pipeline.reconstruct import FourierBackend
@@ -21,7 +21,8 @@ from lithoscope_pipeline.reference_frame import (
     stationary_mask,
 )
 from lithoscope_pipeline.register import register_rigid
-from lithoscope_pipeline.rigid import RigidTransform, resample_rigid
+from lithoscope_pipeline.resample import resample_region
+from lithoscope_pipeline.rigid import RigidTransform
 from lithoscope_pipeline.rotation_axis import find_rotation_axis
 from lithoscope_pipeline.segment import find_grey_references, lithium_share, segment_layers
 
@@ -69,7 +70,7 @@ def reconstruct_all(cell: SimulatedCell) -> list[FloatVolume]:
     for scan in range(3):
         frames = cell.frames(scan)
         projections = np.stack(list(frames.projections))
-        stacks.append(minus_log(correct_flat_dark(projections, frames.flats, frames.darks)))
+        stacks.append(correct(projections, frames.flats, frames.darks))
     thetas_rad = np.radians(cell.thetas_deg)
     axis = find_rotation_axis(stacks[0], thetas_rad)
     optics = cell.cell.optics
@@ -122,7 +123,7 @@ def measure_all(
 
 def resample(volume: FloatVolume, transform: RigidTransform, roi: Roi) -> FloatVolume:
     """Bring a scan into the reference frame."""
-    return resample_rigid(volume, transform, roi=roi).volume
+    return resample_region(volume, transform, roi=roi).volume
 
 
 # The bar is one voxel. Pits look like lithium to thresholds (0.4 voxel of the stripping side),

@@ -12,6 +12,7 @@ from lithoscope_messages import (
     MAY_APPEND,
     OTHER,
     FrameHeader,
+    GreySlice,
     JournalMessage,
     Message,
     MessageError,
@@ -19,6 +20,7 @@ from lithoscope_messages import (
     ScanEnd,
     SourceMessage,
     UnknownMessageError,
+    VolumeReady,
     adapter_of,
     bounded,
     decode,
@@ -142,6 +144,36 @@ def test_golden_scan_completed_of_version_1_is_lifted_and_says_what_nobody_count
     assert account.anomalies == {"missing": 1}
 
 
+VOLUME_READY_1 = {
+    "type": "VolumeReady",
+    "version": 1,
+    "experiment": "first",
+    "key": "0" * 64,
+    "time_ns": 1,
+    "producer": "reconstruct",
+    "scan": 3,
+    "stage": "reconstruct",
+    "work_key": "0" * 64,
+    "path": "reconstructions/0003-00000000.zarr",
+    "shape": [24, 192, 192],
+    "voxel_um": 4.5,
+    "sha256": "0" * 64,
+    "backend": "fourier",
+    "axis": {"position_px": 95.5, "confidence": 0.9, "verdict": "resolved"},
+    "batch_reason": "this version reconstructs after the last projection",
+    "flags": [],
+}
+
+
+def test_golden_volume_ready_of_version_1_is_lifted_and_knows_of_no_tiles() -> None:
+    message = decode(json.dumps(VOLUME_READY_1).encode(), adapter_of(JournalMessage))
+
+    assert isinstance(message, VolumeReady)
+    assert (message.version, message.tiles, message.coverage) == (2, (), None)
+    assert message.axis is not None
+    assert message.axis.tilt_deg == 0.0
+
+
 @pytest.mark.parametrize("account", [None, [], 3, {}, {"sets": 1}, {"largest_gap_deg": "x"}])
 def test_a_damaged_account_of_version_1_is_refused_by_its_field(account: object) -> None:
     message = {**SCAN_COMPLETED_1, "account": account}
@@ -228,3 +260,15 @@ def test_a_header_with_one_changed_byte_never_crashes_the_reader(at: int, byte: 
     message = decoded_or_none(bytes(data))
 
     assert message is None or isinstance(message, FrameHeader)
+
+
+def test_a_grey_slice_gives_its_pixels_back() -> None:
+    grey = GreySlice.of(bytes(range(6)), (2, 3))
+
+    assert GreySlice.model_validate_json(grey.model_dump_json()).pixels == bytes(range(6))
+
+
+@pytest.mark.parametrize("text", ["AAEC", "no Base64!", "AAECAwQFBg=="])
+def test_a_grey_slice_with_other_pixels_than_its_shape_has_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="pixels"):
+        GreySlice(shape=(2, 3), pixels_base64=text)

@@ -47,7 +47,7 @@ def test_a_full_disk_is_named_and_what_was_there_stays(small_disk: Path, tmp_pat
     with open_scan(path) as scan:
         plan = plan_reconstruction(scan, settings, first_row=0, last_row=16)
         with pytest.raises(StoreFullError, match="no space left while writing"):
-            run_reconstruction(scan, plan, small_disk / "volume.zarr")
+            run_reconstruction(plan, small_disk / "volume.zarr")
 
     assert [entry.name for entry in small_disk.iterdir()] == ["mine.txt"]
     assert (small_disk / "mine.txt").read_text() == "mine"

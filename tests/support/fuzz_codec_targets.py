@@ -20,6 +20,7 @@ from lithoscope_messages import (
     ListExperiments,
     MessageError,
     ReadSince,
+    ReconstructionPreview,
     Refusal,
     ScanProgress,
     SourceMessage,
@@ -146,7 +147,26 @@ def telemetry() -> list[bytes]:
         "expected": 40,
         "credit_bytes": 2**20,
     }
-    return [json.dumps(each).encode() for each in (beat | {"state": "ready"}, progress)]
+    grey = {"shape": [2, 3], "pixels_base64": "AAECAwQF"}
+    preview = {
+        "type": "ReconstructionPreview",
+        "version": 1,
+        "experiment": "e",
+        "scan": 3,
+        "time_ns": 1,
+        "views_used": 5,
+        "views_expected": 40,
+        "binning": 2,
+        "voxel_um": 10.0,
+        "axis_px": 30.5,
+        "axis_source": "found",
+        "low_per_cm": -1.0,
+        "high_per_cm": 5.0,
+        "z_slice": grey,
+        "y_slice": grey,
+        "x_slice": grey,
+    }
+    return [json.dumps(each).encode() for each in (beat | {"state": "ready"}, progress, preview)]
 
 
 def codec_targets() -> list[Target[list[bytes]]]:
@@ -155,5 +175,5 @@ def codec_targets() -> list[Target[list[bytes]]]:
         codec_target("journal requests", JournalRequest, journal_requests()),
         codec_target("answers of ingest", IngestReply, replies()),
         codec_target("journal feed", Feed, feed()),
-        codec_target("telemetry", Heartbeat | ScanProgress, telemetry()),
+        codec_target("telemetry", Heartbeat | ScanProgress | ReconstructionPreview, telemetry()),
     ]

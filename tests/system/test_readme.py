@@ -95,6 +95,12 @@ def reconstruct(command: str, folder: Path) -> None:
     assert (folder / "scan_000.zarr" / "zarr.json").is_file()
 
 
+def register(command: str, folder: Path) -> None:
+    run(here("lithoscope reconstruct scan_001.h5 --out scan_001.zarr"), folder)
+
+    assert run(here(command), folder).startswith("resolved by gauss-newton")
+
+
 def new(command: str, folder: Path) -> None:
     run(here(command), folder)
 
@@ -127,6 +133,7 @@ HOW: dict[str, Callable[[str, Path], None]] = {
     "make test": make_test,
     ".venv/bin/lithoscope ingest": ingest,
     ".venv/bin/lithoscope reconstruct": reconstruct,
+    ".venv/bin/lithoscope register": register,
     ".venv/bin/lithoscope new": new,
     ".venv/bin/lithoscope up": up,
     ".venv/bin/lithoscope measure": measure,

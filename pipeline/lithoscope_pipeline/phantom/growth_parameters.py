@@ -124,7 +124,7 @@ class PorosityParameters:
 
     texture: float = 0.12
     correlation_um: float = 3.0
-    interface_um: float = 0.6
+    interface_um: float = 0.4
     interface_salt: float = 0.3
 
     def __post_init__(self) -> None:

@@ -1,8 +1,25 @@
 """What every reconstruction method offers to the rest of the house."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryNeed:
+    """Memory at the highest, beside the line integrals that are given.
+
+    Parameters
+    ----------
+    host_bytes
+        Of the machine, slices included.
+    device_bytes
+        Of the device; 0 for what runs on the processor.
+    """
+
+    host_bytes: int
+    device_bytes: int = 0
 
 
 class Backend(Protocol):
@@ -42,5 +59,17 @@ class Backend(Protocol):
         FloatVolume
             Linear attenuation coefficient in 1/cm, shape (n_rows, size, size), axes (z, y, x),
             with the rotation axis at ``(size - 1) / 2``.
+        """
+        ...
+
+    def memory(self, *, n_angles: int, n_rows: int, n_columns: int, size: int) -> MemoryNeed:
+        """Say what :meth:`reconstruct` takes, before it takes it.
+
+        Parameters
+        ----------
+        n_angles, n_rows, n_columns
+            Shape of the line integrals.
+        size
+            Edge of a slice in voxels.
         """
         ...

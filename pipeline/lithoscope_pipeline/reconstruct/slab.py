@@ -1,15 +1,26 @@
 """From counts to slices for a run of detector rows: the unit of work of the services."""
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lithoscope_pipeline.correct import (
+    Correction,
+    CountStack,
+    EigenBeam,
+    Flats,
+    HaloRows,
+    correct,
+)
 from lithoscope_pipeline.geometry import Angles, FloatVolume
-from lithoscope_pipeline.normalise import CountStack, correct_flat_dark, minus_log
-from lithoscope_pipeline.phase_retrieval import PaganinFilter, retrieve_phase
 from lithoscope_pipeline.reconstruct.fourier import FourierBackend
 from lithoscope_pipeline.reconstruct.protocol import Backend
+
+_AS_IT_IS = Correction()
 
 
 def reconstruct_slab(
     projections: CountStack,
-    flats: CountStack,
+    flats: Flats,
     darks: CountStack,
     thetas_rad: Angles,
     *,
@@ -17,8 +28,10 @@ def reconstruct_slab(
     voxel_um: float,
     size: int | None = None,
     backend: Backend | None = None,
-    phase: PaganinFilter | None = None,
-    halo_rows: tuple[int, int] = (0, 0),
+    correction: Correction = _AS_IT_IS,
+    indices: NDArray[np.intp] | None = None,
+    eigen_beam: EigenBeam | None = None,
+    halo_rows: HaloRows = (0, 0),
 ) -> FloatVolume:
     """Correct and reconstruct some rows of a scan.
 
@@ -30,7 +43,10 @@ def reconstruct_slab(
     ----------
     projections
         Counts, shape (n_angles, n_rows, n_columns).
-    flats, darks
+    flats
+        Counts for the same rows: one stack, taken before the projections, or sets with their
+        positions.
+    darks
         Counts for the same rows, shape (n_frames, n_rows, n_columns) or averaged.
     thetas_rad
         Angle of each projection, shape (n_angles,).
@@ -42,8 +58,8 @@ def reconstruct_slab(
         Edge of a slice in voxels; the number of columns by default.
     backend
         Reconstruction method; ``FourierBackend()`` by default.
-    phase
-        How to take back the fringes of phase contrast; None leaves them.
+    correction, indices, eigen_beam
+        How counts become line integrals; see `correct`.
     halo_rows
         First and last rows that only serve the phase retrieval of the others: so many are not
         reconstructed.
@@ -57,13 +73,17 @@ def reconstruct_slab(
     Raises
     ------
     PipelineError
-        Whatever ``correct_flat_dark`` and the backend refuse.
+        Whatever ``correct`` and the backend refuse.
     """
-    attenuation = minus_log(correct_flat_dark(projections, flats, darks))
-    if phase is not None:
-        attenuation = retrieve_phase(attenuation, phase)
-    before, after = halo_rows
-    attenuation = attenuation[:, before : attenuation.shape[1] - after]
+    attenuation = correct(
+        projections,
+        flats,
+        darks,
+        correction=correction,
+        indices=indices,
+        eigen_beam=eigen_beam,
+        halo_rows=halo_rows,
+    )
     return (backend or FourierBackend()).reconstruct(
         attenuation,
         thetas_rad,

@@ -8,6 +8,8 @@ from lithoscope_pipeline.geometry import Angles
 
 # A wider hole leaves no image of what lies along it; refusing is kinder than a smooth guess.
 MAX_GAP_RAD = np.pi / 4
+# What an encoder or float32 leaves of even steps; the sum does not notice the difference.
+_EVEN_WITHIN = 1e-3
 
 
 def angular_weights_rad(thetas_rad: Angles) -> NDArray[np.float64]:
@@ -15,7 +17,9 @@ def angular_weights_rad(thetas_rad: Angles) -> NDArray[np.float64]:
 
     Views half a turn apart are mirror images, so angles are folded to ``0 <= theta < pi``. Uniform
     scans over 180 degrees, with or without the end point, and over 360 degrees come out right, and
-    a missing projection is stood in for by its neighbours.
+    a missing projection is stood in for by its neighbours. Weights within a thousandth of whole
+    and half steps are taken to be those: where steps are even, weights are equal to the bit,
+    whether angles were planned or read back.
 
     Parameters
     ----------
@@ -50,4 +54,8 @@ def angular_weights_rad(thetas_rad: Angles) -> NDArray[np.float64]:
         )
     weights = np.empty_like(folded)
     weights[order] = 0.5 * (ahead + np.roll(ahead, 1))
+    half_step = 0.5 * float(np.median(weights))
+    halves = np.round(weights / half_step) if half_step > 0.0 else weights
+    if np.abs(weights - half_step * halves).max() <= _EVEN_WITHIN * half_step:
+        return halves * (np.pi / halves.sum())
     return weights

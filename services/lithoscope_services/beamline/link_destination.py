@@ -99,7 +99,8 @@ class FrameStream:
 class LinkDocuments:
     """Sends the documents of a RunEngine over the link, and what they say of scans and samples.
 
-    The first stream of frames in a run begins its scan, the end of a run that succeeded ends it.
+    The first stream of frames in a run begins its scan, the end of a run that succeeded ends it;
+    of several tiles, a run each, the end of the last one.
     Readings of the cycler go out as electrochemistry. Subscribe it to all documents.
 
     Parameters
@@ -114,6 +115,7 @@ class LinkDocuments:
         self.frames: FrameStream | None = None
         self._starts: dict[str, dict[str, Any]] = {}  # documents, as they are: JSON
         self._begun: set[str] = set()
+        self._taken: set[tuple[int, int]] = set()  # scan and tile of runs that succeeded
         self._samples: set[str] = set()
 
     def __call__(self, name: str, document: dict[str, Any]) -> None:
@@ -162,7 +164,11 @@ class LinkDocuments:
         run = document["run_start"]
         start = self._starts.pop(run, {})
         if run in self._begun and document["exit_status"] == "success":
-            self._link.end_scan(start[md.SCAN])
+            scan = start[md.SCAN]
+            self._taken.add((scan, start.get(md.TILE, 0)))
+            tiles = {each.tile for each in md.parse_expected(start[md.EXPECTED])}
+            if all((scan, tile) in self._taken for tile in tiles):
+                self._link.end_scan(scan)
         self._begun.discard(run)
         self._samples.clear()
         self.frames = None

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from lithoscope_messages import ExpectedCount, FrameKind
 
 #: In the start of every run: whose scans these are.
@@ -19,7 +21,8 @@ PHASE: Final = "lithoscope_phase"
 #: In the start of a scan: its number from 0, and which vertical field of view this is.
 SCAN: Final = "lithoscope_scan"
 TILE: Final = "lithoscope_tile"
-#: Frames of each set, such as ``{"dark": 5, "flat": 10, "projection": 1500, "flat_1": 10}``.
+#: Frames of each set, such as ``{"dark": 5, "flat": 10, "projection": 1500, "flat_1": 10}``; of
+#: several tiles a list of all, such as ``[{"tile": 0, "kind": "dark", "set": 0, "count": 5}]``.
 EXPECTED: Final = "lithoscope_expected"
 VOXEL_SIZE_UM: Final = "lithoscope_voxel_size_um"
 ENERGY_KEV: Final = "lithoscope_energy_keV"
@@ -52,6 +55,7 @@ _STREAMS: Final[Mapping[FrameKind, str]] = {
     "flat": "flats",
     "projection": "projections",
 }
+_LIST: Final = TypeAdapter(tuple[ExpectedCount, ...])
 _NAME = re.compile(r"(?P<name>[a-z]+?)(?:_(?P<set>[1-9][0-9]{0,2}))?")
 
 
@@ -65,8 +69,12 @@ def parse_stream_name(name: str) -> tuple[FrameKind, int] | None:
     return _parse(name, {stream: kind for kind, stream in _STREAMS.items()})
 
 
-def expected_value(expected: tuple[ExpectedCount, ...]) -> dict[str, int]:
+def expected_value(
+    expected: tuple[ExpectedCount, ...],
+) -> dict[str, int] | list[dict[str, Any]]:
     """Write the value of ``lithoscope_expected``."""
+    if any(each.tile for each in expected):
+        return [each.model_dump() for each in expected]
     return {each.kind + (f"_{each.set}" if each.set else ""): each.count for each in expected}
 
 
@@ -83,6 +91,11 @@ def parse_expected(value: Any) -> tuple[ExpectedCount, ...]:
     ValueError
         If it is none; the text begins with the field.
     """
+    if isinstance(value, list):
+        try:
+            return _LIST.validate_python(value)
+        except ValidationError as error:
+            raise ValueError(f"{EXPECTED}: {error.errors()[0]['msg']}") from error
     if not isinstance(value, Mapping):
         raise ValueError(f"{EXPECTED}: an object of counts was expected, {value!r:.80} came")
     kinds: dict[str, FrameKind] = {kind: kind for kind in _STREAMS}

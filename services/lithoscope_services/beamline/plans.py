@@ -23,6 +23,7 @@ from ophyd_async.core import TriggerInfo
 from lithoscope_messages import FrameKind
 from lithoscope_services.beamline import metadata as md
 from lithoscope_services.beamline.cycler import Cycler
+from lithoscope_services.beamline.errors import PlanError
 from lithoscope_services.beamline.requests import (
     ExperimentStep,
     Flight,
@@ -77,6 +78,8 @@ def pulse_plan(
 def scan_plan(tomograph: Tomograph, request: ScanRequest, metadata: Metadata = NOTHING) -> Plan:
     """Take one scan: darks, flats, projections, and flats after them if asked for; one run.
 
+    Of a scan of several tiles it takes the one that the request names.
+
     Parameters
     ----------
     tomograph
@@ -88,6 +91,7 @@ def scan_plan(tomograph: Tomograph, request: ScanRequest, metadata: Metadata = N
     """
 
     def taken() -> Plan:
+        yield from _go_to_tile(tomograph, request)
         for kind, set_, count in request.sets:
             yield from bps.checkpoint()
             yield from take_frames(tomograph, request, kind, set_, count)
@@ -156,6 +160,19 @@ def repeat_flats_plan(
         If it is none; nothing has moved then.
     """
     yield from scan_plan(tomograph, with_flats_repeated(request, n_flats), metadata)
+
+
+def _go_to_tile(tomograph: Tomograph, request: ScanRequest) -> Plan:
+    """Take the sample to the height of a tile, if there are several."""
+    if request.n_tiles == 1:
+        return
+    if tomograph.height is None or len(tomograph.tile_heights) < request.n_tiles:
+        raise PlanError(
+            f"scan {request.scan}: {request.n_tiles} tiles were asked for, the tomograph has "
+            f"{len(tomograph.tile_heights)} tile_heights; give it a height and one value a tile"
+        )
+    height = tomograph.tile_heights[request.tile]
+    yield from bps.abs_set(tomograph.height, height, wait=True)
 
 
 def take_frames(
@@ -337,8 +354,9 @@ def experiment_plan(
             for pulse in step.pulses:
                 yield from pulse_plan(cycler, pulse, {**common, **extra})
                 extra = {}
-            yield from scan_plan(tomograph, step.request, {**common, **extra})
-            extra = {}
+            for tile in step.request.tiles:
+                yield from scan_plan(tomograph, tile, {**common, **extra})
+                extra = {}
         if verdict is not None:
             waited = Waited()
             yield from await_verdict(

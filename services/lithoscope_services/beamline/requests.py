@@ -93,6 +93,8 @@ class ScanRequest:
         What it is looked at with.
     phase
         Where in the cycling it stands.
+    tile, n_tiles
+        Which vertical field of view this is, the lowest rows first, and of how many.
     """
 
     scan: int
@@ -104,10 +106,19 @@ class ScanRequest:
     exposure_s: float = 0.0
     optics: Optics
     phase: ScanPhase = field(default_factory=ScanPhase)
+    tile: int = 0
+    n_tiles: int = 1
 
     def __post_init__(self) -> None:
         if not self.thetas_deg:
             raise PlanError(f"scan {self.scan}: thetas_deg is empty; give an angle a projection")
+        if not 0 <= self.tile < self.n_tiles:
+            raise PlanError(f"scan {self.scan}: no tile {self.tile} among {self.n_tiles}")
+
+    @property
+    def tiles(self) -> tuple["ScanRequest", ...]:
+        """The same for each tile, in the order in which they are taken: a run each."""
+        return tuple(replace(self, tile=tile) for tile in range(self.n_tiles))
 
     @property
     def sets(self) -> tuple[tuple[FrameKind, int, int], ...]:
@@ -123,8 +134,12 @@ class ScanRequest:
 
     @property
     def expected(self) -> tuple[ExpectedCount, ...]:
-        """Frames of each set."""
-        return tuple(ExpectedCount(kind=kind, set=set_, count=n) for kind, set_, n in self.sets)
+        """Frames of each set of all tiles."""
+        return tuple(
+            ExpectedCount(tile=tile, kind=kind, set=set_, count=n)
+            for tile in range(self.n_tiles)
+            for kind, set_, n in self.sets
+        )
 
     @property
     def start(self) -> dict[str, Any]:
@@ -132,7 +147,7 @@ class ScanRequest:
         found = {
             md.PHASE: "scan",
             md.SCAN: self.scan,
-            md.TILE: 0,
+            md.TILE: self.tile,
             md.EXPECTED: md.expected_value(self.expected),
             md.VOXEL_SIZE_UM: self.optics.voxel_size_um,
             md.ENERGY_KEV: self.optics.energy_keV,

@@ -11,13 +11,14 @@ import numpy as np
 from ophyd_async.core import Device, InOut
 
 from lithoscope_messages import FrameKind
-from lithoscope_pipeline.phantom import AcquisitionParameters, ScanFrames, SimulatedCell
+from lithoscope_pipeline.phantom import ScanFrames, SimulatedCell
 from lithoscope_services.beamline.cycler import Cycler
 from lithoscope_services.beamline.cycler_backend import CyclerLimits, CyclerStep
 from lithoscope_services.beamline.cycler_simulator import SimulatedCycler, steps_between
 from lithoscope_services.beamline.destinations import FrameDestination
 from lithoscope_services.beamline.detector import Exposure, SimulatedDetector
 from lithoscope_services.beamline.errors import BeamlineError
+from lithoscope_services.beamline.height import SampleHeight
 from lithoscope_services.beamline.requests import ExperimentStep, Optics, Pulse, ScanRequest
 from lithoscope_services.beamline.rotation import RotationStage
 from lithoscope_services.beamline.shutter import SamplePlace, Shutter, ShutterState
@@ -42,7 +43,7 @@ class SimulatedHutch:
         What is looked at.
     cycler
         Tells how far the cell is.
-    stage, shutter, sample
+    stage, shutter, sample, height
         What stands in the beam.
     """
 
@@ -53,13 +54,16 @@ class SimulatedHutch:
         stage: RotationStage,
         shutter: Shutter,
         sample: SamplePlace,
+        height: SampleHeight,
     ) -> None:
         self._cell = cell
         self._cycler = cycler
         self._stage = stage
         self._shutter = shutter
         self._sample = sample
-        self._ready: dict[tuple[int, int], Future[ScanFrames]] = {}
+        self._height = height
+        self._tile = 0
+        self._ready: dict[tuple[int, int, int], Future[ScanFrames]] = {}
         self._staging = -1
         self._n_flats_taken = 0
         self._has_projections = False
@@ -85,14 +89,14 @@ class SimulatedHutch:
 
     def expose_ahead(self, scan: int) -> None:
         """Compute the frames of a scan while something else is waited for."""
-        if scan < len(self._cell.schedule):
-            self._frames_of(scan, self._cell)
+        self._prepare(scan, 0)
 
     async def aim(self) -> None:
         """Look at what stands in the beam."""
         shutter = await self._shutter.state.get_value()
         place = await self._sample.place.get_value()
         self._theta_deg = await self._stage.readback.get_value()
+        self._tile = await self._height.tile.get_value()
         if self._staging != self._stage.n_stagings:
             self._staging = self._stage.n_stagings
             self._n_flats_taken = 0
@@ -111,9 +115,10 @@ class SimulatedHutch:
         scan = self.scan
         if self._kind == "projection":
             yield from self._projections(scan, first, count, is_network=is_network)
-            self.expose_ahead(scan + 1)
+            is_last = self._tile + 1 == self._cell.detector.acquisition.n_tiles
+            self._prepare(*((scan + 1, 0) if is_last else (scan, self._tile + 1)))
             return
-        frames, begin = self._frames_of(scan, self._cell), first
+        frames, begin = self._frames_of(scan, self._tile, self._cell), first
         if self._kind == "flat" and self._has_projections:
             # Flats after the projections follow the others in the numbering of the simulation.
             begin += max(self._n_flats_taken, self._cell.detector.n_flats)
@@ -132,7 +137,8 @@ class SimulatedHutch:
                 f"{self._stage.name}: {count} projections were triggered, the flight has "
                 f"{len(thetas_deg)} angles; prepare the stage with a Flight of as many"
             )
-        frames = self._frames_of(scan, self._cell_at(scan, thetas_deg)).result()
+        cell = self._cell_at(scan, thetas_deg)
+        frames = self._frames_of(scan, self._tile, cell).result()
         is_whole = first == 0 and count == len(thetas_deg)
         order: Sequence[int] = (
             frames.arrivals if is_network and is_whole else range(first, first + count)
@@ -141,19 +147,27 @@ class SimulatedHutch:
             pixels = frames.frame("projection", index)
             yield Exposure(index=index, pixels=pixels, theta_deg=thetas_deg[index])
 
-    def _frames_of(self, scan: int, cell: SimulatedCell) -> Future[ScanFrames]:
-        key = scan, cell.detector.n_angles
+    def _prepare(self, scan: int, tile: int) -> None:
+        if scan < len(self._cell.schedule):
+            self._frames_of(scan, tile, self._cell)
+
+    def _frames_of(self, scan: int, tile: int, cell: SimulatedCell) -> Future[ScanFrames]:
+        key = scan, tile, cell.detector.n_angles
         if key not in self._ready:
-            for old in [each for each in self._ready if each[0] < self.scan]:
+            for old in [each for each in self._ready if each[:2] < (self.scan, self._tile)]:
                 del self._ready[old]
-            self._ready[key] = in_thread(lambda: cell.frames(scan))
+            self._ready[key] = in_thread(lambda: cell.frames(scan, tile=tile))
         return self._ready[key]
 
     def _cell_at(self, scan: int, thetas_deg: tuple[float, ...]) -> SimulatedCell:
         if np.array_equal(self._cell.scan_thetas_deg(scan), thetas_deg):
             return self._cell
         detector = replace(
-            self._cell.detector, n_angles=len(thetas_deg), acquisition=AcquisitionParameters()
+            self._cell.detector,
+            n_angles=len(thetas_deg),
+            acquisition=replace(
+                self._cell.detector.acquisition, order="linear", is_back_and_forth=False
+            ),
         )
         cell = replace(self._cell, detector=detector)
         if not np.allclose(cell.scan_thetas_deg(scan), thetas_deg, atol=1e-6):
@@ -197,6 +211,7 @@ class SimulatedBeamline:
         tomograph = self.tomograph
         return (
             *(tomograph.detector, tomograph.stage, tomograph.shutter, tomograph.sample),
+            *((tomograph.height,) if tomograph.height is not None else ()),
             self.cycler,
         )
 
@@ -235,12 +250,15 @@ def make_simulated_beamline(
         seconds_per_s=seconds_per_s,
     )
     stage, shutter, sample = RotationStage(), Shutter(), SamplePlace()
-    hutch = SimulatedHutch(cell, channel, stage, shutter, sample)
+    height = SampleHeight()
+    hutch = SimulatedHutch(cell, channel, stage, shutter, sample, height)
     tomograph = Tomograph(
         detector=SimulatedDetector(hutch, destination, check=check),
         stage=stage,
         shutter=shutter,
         sample=sample,
+        height=height,
+        tile_heights=tuple(range(cell.detector.acquisition.n_tiles)),
         exposure_timeout_s=exposure_timeout_s,
     )
     current_mA = parameters.current_mA_cm2 * parameters.active_area_cm2  # noqa: N806 - unit mA
@@ -298,6 +316,7 @@ def _request(
             distance_mm=cell.cell.optics.distance_mm or None,
         ),
         phase=phase_of(cell, scan, next_current_mA=next_mA),
+        n_tiles=detector.acquisition.n_tiles,
     )
 
 

@@ -23,6 +23,9 @@ class Tomograph:
         Movable: the one lets the beam in, the other takes the sample out of it.
     open, closed, sample_in, sample_out
         What they are set to.
+    height, tile_heights
+        Movable: takes the sample up and down for scans of several tiles; and what it is set to
+        for each, the lowest rows first. Without it scans have one tile.
     exposure_timeout_s
         Longest silence of the detector.
     """
@@ -35,4 +38,6 @@ class Tomograph:
     closed: Any = "Closed"
     sample_in: Any = "In"
     sample_out: Any = "Out"
+    height: StandardReadable | None = None
+    tile_heights: tuple[Any, ...] = ()
     exposure_timeout_s: float = 600.0

@@ -7,6 +7,7 @@ import typer
 from lithoscope_services.cli import (
     config_commands,
     look_commands,
+    register_command,
     run_commands,
     step_commands,
     tap_commands,
@@ -35,6 +36,7 @@ def make_app() -> typer.Typer:
     run_commands.register(app)
     tap_commands.register(app)
     step_commands.register(app)
+    register_command.register(app)
     look_commands.register(app)
     config_commands.register(app)
     return app

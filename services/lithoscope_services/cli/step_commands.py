@@ -36,7 +36,22 @@ def reconstruct(
         typer.Option(metavar="auto|PX", help="Detector column of the rotation axis [auto]."),
     ] = None,
     backend: Annotated[
-        str | None, typer.Option(metavar="auto|fourier", help="Method [auto].")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Method [auto: the fastest here]: fourier, fourier-cuda, astra, astra-sirt, "
+            "astra-cgls, tomopy, tomopy-sirt and others of TomoPy.",
+        ),
+    ] = None,
+    rings: Annotated[
+        str | None,
+        typer.Option(metavar="none|median|titarenko|sorting|wavelet", help="Ring removal [none]."),
+    ] = None,
+    zingers: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T", help="Take pixels off that exceed their neighbours by T open beams [0]."
+        ),
     ] = None,
     phase: Annotated[
         str | None,
@@ -55,18 +70,26 @@ def reconstruct(
         float | None,
         typer.Option(metavar="V", help="Pixel in the plane of the sample, µm [from the file]."),
     ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help="Only a coarse volume and a picture of three slices beside it."
+        ),
+    ] = False,
     json: JsonOption = False,
     store: StoreOption = DEFAULT_STORE,
     config: ConfigOption = None,
 ) -> None:
     """Reconstruct one stored scan into a volume that napari and others open.
 
-    Grey values are linear attenuation coefficients in 1/cm.
+    Grey values are linear attenuation coefficients in 1/cm. Rows are worked on as many at a time
+    as fit into half of the free memory.
 
     Example:  lithoscope reconstruct scan_000.h5 --out scan_000.zarr
     """
     del store  # every command takes it; this one writes where --out says
     from lithoscope_services.cli.progress import progress_bar
+    from lithoscope_services.preview_file import run_preview
     from lithoscope_services.reconstruct_file import plan_reconstruction, run_reconstruction
     from lithoscope_services.settings import load_settings, replace_values
     from lithoscope_services.sources.files import open_scan
@@ -77,6 +100,8 @@ def reconstruct(
         "scan.distance_mm": distance_mm,
         "reconstruct.backend": backend,
         "reconstruct.phase": phase,
+        "reconstruct.rings": rings,
+        "reconstruct.zingers": zingers,
     }
     changes = {key: value for key, value in given.items() if value is not None}
     settings = replace_values(load_settings(config), changes)
@@ -84,18 +109,26 @@ def reconstruct(
         first, last = _rows(rows, scan.frame_shape[0])
         plan = plan_reconstruction(scan, settings, first_row=first, last_row=last)
         for warning in plan.warnings:
-            typer.echo(f"lithoscope: warning: {warning}", err=True)
+            _warn(warning)
         with progress_bar("reconstructing", last - first) as advance:
-            result = run_reconstruction(scan, plan, out, on_rows=advance)
+            if preview:
+                result = run_preview(plan, out, on_rows=advance)
+            else:
+                result = run_reconstruction(plan, out, on_rows=advance, on_warning=_warn)
     if json:
         write_json(result)
+        return
+    typer.echo(
+        f"Wrote {out}: {' x '.join(map(str, result['shape']))} voxels of "
+        f"{result['voxel_um']:g} um, rotation axis at column {result['rotation_axis_px']:.2f} "
+        f"({result['axis_verdict']}), {result['duration_s']:.1f} s",
+        err=True,
+    )
+    if preview:
+        what = f"a quick look at pixels binned by {result['binning']}: see {result['picture']}"
     else:
-        typer.echo(
-            f"Wrote {out}: {' x '.join(map(str, result['shape']))} voxels of "
-            f"{result['voxel_um']:g} um, rotation axis at column {result['rotation_axis_px']:.2f} "
-            f"({result['axis_verdict']}), {result['duration_s']:.1f} s",
-            err=True,
-        )
+        what = f"{result['backend_reason']}; {result['memory']}"
+    typer.echo(what, err=True)
 
 
 def measure(
@@ -138,6 +171,10 @@ def measure(
         from lithoscope_services.cli.tables import print_metrics
 
         print_metrics(metrics)
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"lithoscope: warning: {text}", err=True)
 
 
 def _axis(text: str | None) -> float | str | None:

@@ -9,6 +9,7 @@ from lithoscope_services.settings.load import (
     replace_values,
 )
 from lithoscope_services.settings.render import render_settings
+from lithoscope_services.settings.rule_table import RuleSettings
 from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.tree import (
     DashboardSettings,
@@ -18,7 +19,6 @@ from lithoscope_services.settings.tree import (
     PlanSettings,
     ReconstructSettings,
     RegisterSettings,
-    RuleSettings,
     ScanSettings,
     SegmentSettings,
     Settings,

@@ -8,7 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lithoscope_messages import ActionName, ExperimentName, Mode, Severity
+from lithoscope_messages import ExperimentName
+from lithoscope_services.settings.backends import BackendName
+from lithoscope_services.settings.rule_table import RuleSettings
 from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.table import Table
 
@@ -77,6 +79,13 @@ class ScanSettings(Table):
         Literal["auto"] | float,
         Field(description='Detector column of the rotation axis, or "auto" to find it'),
     ] = "auto"
+    tile_overlap_rows: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Detector rows that neighbouring tiles share; left out, they are found",
+        ),
+    ] = None
 
 
 class IngestSettings(Table):
@@ -120,13 +129,42 @@ class ReconstructSettings(Table):
     """How projections become slices."""
 
     backend: Annotated[
-        Literal["auto", "fourier"],
-        Field(description="Method; auto takes the fastest that this machine has"),
+        BackendName,
+        Field(
+            description="Method; auto takes the fastest that this machine can run. Others are for "
+            "comparison: astra and tomopy must be installed, and are slower"
+        ),
     ] = "auto"
     padding: Annotated[
         Literal["edge", "cosine", "zero"],
         Field(description="How projections go on outside the view; edge for a wide sample"),
     ] = "edge"
+    flats: Annotated[
+        Literal["before", "mean", "interpolate", "eigen"],
+        Field(
+            description="Beam that a projection is compared with: flats before it alone; the mean "
+            "of all; interpolated between flats before and after; fitted to each projection. "
+            "Flats after are waited for, unless before: it makes slices while the scan runs"
+        ),
+    ] = "interpolate"
+    zingers: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100,
+            description="Direct hits: a pixel that exceeds its neighbours in the row by more than "
+            "this, in open beams, takes their value; 0 for none, for the fringes of a plate seen "
+            "edge-on reach 0.8",
+        ),
+    ] = 0.0
+    rings: Annotated[
+        Literal["none", "median", "titarenko", "sorting", "wavelet"],
+        Field(
+            description="Ring removal; all need the whole scan, so none is what lets slices be "
+            "made while it runs. median changes a scan without rings least, sorting is for pixels "
+            "that err with brightness"
+        ),
+    ] = "none"
     phase: Annotated[
         Literal["auto", "none", "paganin"],
         Field(
@@ -150,13 +188,51 @@ class ReconstructSettings(Table):
             description="Detector rows worked on at a time: bounds memory, sets the shard height",
         ),
     ] = 32
+    memory_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Share of the free memory that a slab may take; fewer rows are worked on "
+            "at a time if it would not do. Half, for other stages work beside it",
+        ),
+    ] = 0.5
 
 
 class RegisterSettings(Table):
     """How scans are laid over each other."""
 
+    engine: Annotated[
+        Literal["auto", "gauss-newton", "simpleitk"],
+        Field(
+            description="Who finds the transform; auto is gauss-newton, which is faster and no "
+            "less accurate. simpleitk is the reference"
+        ),
+    ] = "auto"
+    level_deg: Annotated[
+        tuple[float, float] | None,
+        Field(
+            description="Rotations about z and x that make the electrodes of the first scan "
+            "level, degrees; left out, they are found"
+        ),
+    ] = None
+    corners_px: Annotated[
+        tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+        | None,
+        Field(
+            description="Corners (y, x) of the stack in a slice of the first scan, voxels: low y "
+            "and low x first, then along the electrode. The slices are warped so that they make a "
+            "rectangle; lengths are then no longer those of the cell, which is flagged"
+        ),
+    ] = None
     max_shift_px: Annotated[
-        float, Field(gt=0, description="Largest drift looked for, voxels; a few are usual")
+        float,
+        Field(
+            gt=0,
+            le=100,
+            description="Largest drift from one scan to the next looked for, voxels, along each "
+            "axis; a few are usual",
+        ),
     ] = 12.0
     residual_limit_px: Annotated[
         float,
@@ -166,6 +242,23 @@ class RegisterSettings(Table):
             "voxel growth can no longer be told from motion",
         ),
     ] = 1.0
+    anchor_every: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1000,
+            description="Scans after which one is compared with the first itself, so that errors "
+            "from scan to scan do not add up; 1 for every scan",
+        ),
+    ] = 4
+    max_bytes: Annotated[
+        int,
+        Field(
+            ge=16 * MEBIBYTE,
+            description="Bytes that the sub-volumes of a pair of scans may take: few of them "
+            "know as much as the whole",
+        ),
+    ] = 1024 * MEBIBYTE
 
 
 class SegmentSettings(Table):
@@ -178,69 +271,6 @@ class SegmentSettings(Table):
         Literal["denser_is_brighter"],
         Field(description="Grey scale of the volumes; a mismatch is refused"),
     ] = "denser_is_brighter"
-
-
-class RuleSettings(Table):
-    """When something should happen: one rule; it fires once, and again only after its reset."""
-
-    id: Annotated[
-        str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="Name of the rule")
-    ] = "remaining_gap"
-    metric: Annotated[
-        str, Field(pattern=r"^[a-z][A-Za-z0-9_]{0,63}$", description="Metric that it watches")
-    ] = "remaining_gap_um"
-    comparison: Annotated[
-        Literal["below", "above"], Field(description="Side of set_value on which it fires")
-    ] = "below"
-    set_value: Annotated[
-        float, Field(description="Value at which it fires, in the unit of the metric")
-    ] = 120.0
-    reset_value: Annotated[
-        float,
-        Field(description="Value beyond which it may fire again; apart from set_value by noise"),
-    ] = 160.0
-    k: Annotated[int, Field(ge=1, le=100, description="Scans of the last n that must agree")] = 1
-    n: Annotated[int, Field(ge=1, le=100, description="Scans that are looked back at")] = 1
-    bound: Annotated[
-        Literal["value", "low95", "high95"],
-        Field(description="Which number is compared; a bound that is not known yields the value"),
-    ] = "low95"
-    action: Annotated[ActionName, Field(description="What is proposed")] = "hold"
-    time_to_live_s: Annotated[
-        float,
-        Field(
-            gt=0,
-            description="How long a proposal waits for a person, experiment time, s; 4 h are "
-            "eight pulses of the reference experiment",
-        ),
-    ] = 14_400.0
-    severity: Annotated[Severity, Field(description="How loudly it is said")] = "critical"
-    guidance: Annotated[
-        str, Field(max_length=1000, description="What a person should look at and do")
-    ] = (
-        "Look at the newest slice where the gap is smallest. If lithium bridges the electrolyte, "
-        "hold the cycling; if it is a speck of noise, reject."
-    )
-    mode: Annotated[
-        Mode, Field(description="off, dry_run, propose (a person decides) or auto (when armed)")
-    ] = "propose"
-
-    @model_validator(mode="after")
-    def _has_hysteresis(self) -> Self:
-        is_right = (
-            self.reset_value >= self.set_value
-            if self.comparison == "below"
-            else self.reset_value <= self.set_value
-        )
-        if not is_right:
-            side = "at or above" if self.comparison == "below" else "at or below"
-            raise ValueError(
-                f"reset_value {self.reset_value:g} must lie {side} set_value {self.set_value:g} "
-                f"for a rule that fires {self.comparison} it"
-            )
-        if self.k > self.n:
-            raise ValueError(f"k = {self.k} scans cannot agree among the last n = {self.n}")
-        return self
 
 
 class PlanSettings(Table):

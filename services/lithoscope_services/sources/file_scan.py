@@ -139,7 +139,11 @@ class FileScan:
 
     def flats(self, rows: slice = ALL) -> Frames:
         """Read all flats of all sets, shape (n_flats, n_rows, n_columns)."""
-        return np.concatenate([self._checked(b, "flats", ALL, rows) for b in self.flat_blocks])
+        return np.concatenate(self.flat_sets(rows))
+
+    def flat_sets(self, rows: slice = ALL) -> list[Frames]:
+        """Read the flats of each set: the first before all projections, others after them."""
+        return [self._checked(block, "flats", ALL, rows) for block in self.flat_blocks]
 
     def darks(self, rows: slice = ALL) -> Frames:
         """Read all darks of all sets, shape (n_darks, n_rows, n_columns)."""

@@ -38,6 +38,9 @@ FAULTS: Mapping[str, tuple[str, str, float]] = MappingProxyType(
     }
 )
 
+#: Rows that tiles share, as a part of all: enough to lay them on each other in the noise.
+_OVERLAP_SHARE = 1 / 3
+
 
 class Simulation(BaseModel):
     """A simulated experiment; equal ones give equal bytes."""
@@ -90,12 +93,14 @@ class Simulation(BaseModel):
             cycling=CyclingParameters(n_cycles=self.n_cycles, n_null_scans=self.n_null_scans),
         )
         cell = replace(cell, growth=replace(cell.growth, bridge=self.bridge))
+        detector = SIZES[self.size]
         detector = replace(
-            SIZES[self.size],
+            detector,
             acquisition=AcquisitionParameters(
                 order=self.order,
                 is_back_and_forth=self.is_back_and_forth,
                 n_tiles=self.n_tiles,
+                tile_overlap_rows=round(_OVERLAP_SHARE * detector.n_rows),
             ),
         )
         return make_cell(

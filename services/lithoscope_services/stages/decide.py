@@ -30,7 +30,7 @@ from lithoscope_pipeline.decide import (
     decide,
 )
 from lithoscope_services.history import History, ScanHistory
-from lithoscope_services.settings.tree import RuleSettings
+from lithoscope_services.settings import RuleSettings
 from lithoscope_services.stage import Task, json_sha256, make_task
 from lithoscope_services.stages.inputs import fact_parts, settings_of
 from lithoscope_services.stages.measure import to_metric

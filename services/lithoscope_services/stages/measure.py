@@ -4,7 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lithoscope_messages import Fact, MetricsReady, MetricValue, StageName
+from lithoscope_messages import (
+    CoverageFinding,
+    Fact,
+    MetricsReady,
+    MetricValue,
+    ScanAccount,
+    StageName,
+)
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.measure import ChargeState, Metric, ReferenceMetrics, measure_labels
 from lithoscope_services.errors import ServiceError
@@ -50,7 +57,7 @@ class MeasureStage:
                 "active_area_cm2": None if description is None else description.active_area_cm2,
                 "charge": _charge(history, scan, earlier),
                 "phase": phase.model_dump(mode="json"),
-                "completeness": scan.completed.account.completeness,
+                "completeness": _covered(scan).completeness,
                 "quality": _quality(scan),
                 "flags": list(labels.flags),
             },
@@ -176,15 +183,24 @@ def _charge(
     }
 
 
+def _covered(scan: ScanHistory) -> CoverageFinding | ScanAccount:
+    """Say what the projections cover: those that were used, or else those that were stored."""
+    if scan.volume is not None and scan.volume.coverage is not None:
+        return scan.volume.coverage
+    if scan.completed is None:
+        raise ServiceError(f"scan {scan.scan} is not complete")
+    return scan.completed.account
+
+
 def _quality(scan: ScanHistory) -> dict[str, tuple[float | None, str]]:
-    account = None if scan.completed is None else scan.completed.account
+    covered = _covered(scan)
     return {
         "registration_residual_px": (
             None if scan.transform is None else scan.transform.residual_px,
             "px",
         ),
-        "reconstruction_completeness": (None if account is None else account.completeness, "1"),
-        "edge_on_coverage": (None if account is None else account.edge_on_coverage, "1"),
+        "reconstruction_completeness": (covered.completeness, "1"),
+        "edge_on_coverage": (covered.edge_on_coverage, "1"),
         "cnr_li_electrolyte": (
             None if scan.labels is None else scan.labels.cnr_li_electrolyte,
             "1",

@@ -3,16 +3,21 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lithoscope_messages import Fact, LabelsReady, StageName
+import numpy as np
+
+from lithoscope_messages import Fact, LabelsReady, StageName, TransformReady
 from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, label_anatomy
-from lithoscope_pipeline.geometry import Roi
+from lithoscope_pipeline.geometry import FloatVolume, Roi
 from lithoscope_pipeline.labels import Label, classes_of
-from lithoscope_pipeline.rigid import RigidTransform, resample_rigid, rows_needed
+from lithoscope_pipeline.reference_frame import HOMOGRAPHY_FLAG
+from lithoscope_pipeline.resample import resample_slabs
+from lithoscope_pipeline.rigid import RigidTransform
 from lithoscope_pipeline.segment import find_grey_references, lithium_share, segment_layers
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stage import Task, make_task
 from lithoscope_services.stages.inputs import fact_parts, reference_scan, settings_of
+from lithoscope_services.stages.stored_volume import StoredVolume
 from lithoscope_store import (
     ExperimentPaths,
     LabelClass,
@@ -49,7 +54,7 @@ class SegmentStage:
     """One task a scan; it needs the labels of the first, and of the end of the half-cycle."""
 
     name: StageName = "segment"
-    algorithm_version = 1
+    algorithm_version = 2
 
     def plan(self, history: History) -> Sequence[Task]:
         """Give the registered scans that have no labels and whose references have some."""
@@ -85,13 +90,13 @@ class SegmentStage:
                 "shift_px": transform.shift_px,
                 "centre_px": transform.centre_px,
                 "slab_rows": settings_of(history).reconstruct.slab_rows,
+                "homography": _homography(history),
             },
             arguments={
                 "experiment": history.experiment,
                 "path": scan.volume.path,
-                "n_rows": scan.volume.shape[0],
                 "earlier": [labels.path for labels in earlier],
-                "flags": ["unregistered"] if transform.verdict == "unregistered" else [],
+                "flags": _flags(history, transform),
             },
         )
 
@@ -105,10 +110,9 @@ class SegmentStage:
             shift_px=tuple(parameters["shift_px"]),
             centre_px=tuple(parameters["centre_px"]),
         )
-        n_rows = task.arguments["n_rows"]
-        first, stop = rows_needed(transform, roi, n_rows=n_rows)
-        scan = read_slab(paths.resolve(task.arguments["path"]), first, stop)
-        volume = resample_rigid(scan, transform, roi=roi, first_row=first).volume
+        slab_rows = parameters["slab_rows"]
+        scan = StoredVolume(paths.resolve(task.arguments["path"]))
+        volume = _resampled(scan, transform, roi, slab_rows, parameters["homography"])
 
         references = find_grey_references(volume)
         if references.verdict != "resolved":
@@ -131,13 +135,13 @@ class SegmentStage:
             voxel_um=parameters["voxel_um"],
             dtype="float32",
             name=f"scan {task.scan} in the reference frame",
-            slab_slices=parameters["slab_rows"],
+            slab_slices=slab_rows,
             offset_unknown=True,
             provenance={"work_key": task.key},
         )
         create_labels(path, LABEL_NAME, CLASSES)
-        for z0 in range(0, volume.shape[0], parameters["slab_rows"]):
-            z1 = min(z0 + parameters["slab_rows"], volume.shape[0])
+        for z0 in range(0, volume.shape[0], slab_rows):
+            z1 = min(z0 + slab_rows, volume.shape[0])
             write_slab(path, z0, volume[z0:z1])
             write_slab(path, z0, labels[z0:z1], label=LABEL_NAME)
         finish_volume(path)
@@ -153,6 +157,34 @@ class SegmentStage:
             cnr_li_electrolyte=references.cnr,
             flags=tuple(task.arguments["flags"]),
         )
+
+
+def _resampled(
+    scan: StoredVolume,
+    transform: RigidTransform,
+    roi: Roi,
+    slab_rows: int,
+    homography: Sequence[float] | None,
+) -> FloatVolume:
+    """Bring the region of a scan into the reference frame, reading no more than it needs."""
+    warp = None if homography is None else np.array(homography).reshape(3, 3)
+    volume = np.empty(roi.shape, dtype=np.float32)
+    for slab in resample_slabs(scan, transform, roi=roi, slab_rows=slab_rows, homography=warp):
+        volume[slab.z0 : slab.z0 + slab.volume.shape[0]] = slab.volume
+    return volume
+
+
+def _homography(history: History) -> tuple[float, ...] | None:
+    """Give the warp that was set for the first scan, and holds for all."""
+    reference = reference_scan(history)
+    first = None if reference is None else history.scans[reference].transform
+    return None if first is None else first.homography
+
+
+def _flags(history: History, transform: TransformReady) -> list[str]:
+    """Say what the labels must be read with."""
+    flags = ["unregistered"] if transform.verdict == "unregistered" else []
+    return [*flags, HOMOGRAPHY_FLAG] if _homography(history) is not None else flags
 
 
 def _earlier_labels(

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from lithoscope_pipeline.correct import correct
 from lithoscope_pipeline.errors import ParameterError
-from lithoscope_pipeline.normalise import correct_flat_dark, minus_log
 from lithoscope_pipeline.phantom import SIZES, AcquisitionParameters, CellParameters, make_cell
 from lithoscope_pipeline.phantom.acquisition import (
     GOLDEN_ANGLE_DEG,
@@ -108,7 +108,7 @@ def test_a_scan_in_any_order_shows_its_rotation_axis(order: str) -> None:
     simulated = make_cell(seed=6, n_scans=3, detector=detector)
     frames = simulated.frames(1)
     projections = np.stack(list(frames.projections))
-    attenuation = minus_log(correct_flat_dark(projections, frames.flats, frames.darks))
+    attenuation = correct(projections, frames.flats, frames.darks)
 
     found = find_rotation_axis(attenuation, np.radians(frames.thetas_deg))
 

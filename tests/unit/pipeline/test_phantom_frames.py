@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lithoscope_pipeline.correct import correct
 from lithoscope_pipeline.errors import ParameterError
-from lithoscope_pipeline.normalise import correct_flat_dark, minus_log
 from lithoscope_pipeline.phantom import (
     SIZES,
     AcquisitionParameters,
@@ -46,7 +46,7 @@ def frames_of(
 def corrected(frames: ScanFrames) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Attenuation as the reconstruction sees it."""
     projections = np.stack(list(frames.projections))
-    return minus_log(correct_flat_dark(projections, frames.flats, frames.darks))
+    return correct(projections, frames.flats, frames.darks)
 
 
 @pytest.fixture(scope="module")

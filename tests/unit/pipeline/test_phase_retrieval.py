@@ -97,6 +97,56 @@ def test_angles_do_not_mix() -> None:
     np.testing.assert_array_equal(whole[33:35], retrieve_phase(images[33:35], PAGANIN))
 
 
+def test_rows_of_the_halo_only_serve_the_others() -> None:
+    images = np.random.default_rng(1).random((5, 30, 41)).astype(np.float32)
+
+    inner = retrieve_phase(images, PAGANIN, halo_rows=(7, 4))
+
+    np.testing.assert_array_equal(inner, retrieve_phase(images, PAGANIN)[:, 7:-4])
+
+
+def test_beyond_the_reach_rows_matter_little() -> None:
+    rng = np.random.default_rng(1)
+    images = rng.random((1, 120, 64)).astype(np.float32)
+    other = images.copy()
+    other[:, 60 + PAGANIN.reach_px :] = rng.random((120 - 60 - PAGANIN.reach_px, 64))
+
+    change = retrieve_phase(other, PAGANIN)[:, :60] - retrieve_phase(images, PAGANIN)[:, :60]
+
+    # exp(-4) is 2 %, of what the rows differ by once it is smoothed.
+    assert np.abs(change).max() < 0.02 * np.abs(other - images).std()
+
+
+def test_the_filter_is_that_of_the_formula_for_a_wave() -> None:
+    # A cosine that ends at the borders in its crests goes on as itself in the mirror.
+    rows, columns = np.indices((60, 80))
+    wave = np.cos(np.pi * 3 * (rows + 0.5) / 60) * np.cos(np.pi * 5 * (columns + 0.5) / 80)
+
+    retrieved = retrieve_phase(wave.astype(np.float32)[None], PAGANIN)[0]
+
+    square = (3 / 120) ** 2 + (5 / 160) ** 2
+    # The second difference of this wave is 0.05 % less than its second derivative.
+    expected = wave / (1 + (2 * np.pi * PAGANIN.length_px) ** 2 * square)
+    np.testing.assert_allclose(retrieved, expected, atol=1e-3 * expected.max())
+
+
+def test_a_width_that_is_slow_to_transform_gives_the_same() -> None:
+    rows, columns = np.indices((60, 83))  # a prime number of columns
+    wave = np.cos(np.pi * 3 * (rows + 0.5) / 60) * np.cos(np.pi * 5 * (columns + 0.5) / 83)
+
+    retrieved = retrieve_phase(wave.astype(np.float32)[None], PAGANIN)[0]
+
+    square = (3 / 120) ** 2 + (5 / 166) ** 2
+    expected = wave / (1 + (2 * np.pi * PAGANIN.length_px) ** 2 * square)
+    # At the right border the mirror ends after four lengths.
+    np.testing.assert_allclose(retrieved, expected, atol=0.02 * expected.max())
+
+
+def test_a_halo_that_leaves_no_row_is_refused() -> None:
+    with pytest.raises(ShapeError, match="none of 4 rows"):
+        retrieve_phase(np.zeros((1, 4, 5), np.float32), PAGANIN, halo_rows=(2, 2))
+
+
 @pytest.mark.parametrize("name", ["distance_mm", "energy_keV", "voxel_um", "delta_beta"])
 def test_what_is_not_positive_is_refused_by_name(name: str) -> None:
     with pytest.raises(ParameterError, match=name):

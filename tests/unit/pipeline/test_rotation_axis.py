@@ -100,3 +100,30 @@ def test_broken_contracts_are_named() -> None:
         find_rotation_axis(attenuation[:60], HALF_TURN[:60])
     with pytest.raises(NonFiniteError, match="NaN"):
         find_rotation_axis(attenuation * np.float32("nan"), HALF_TURN)
+
+
+def test_expected_axis_is_given_where_nothing_is_seen() -> None:
+    blank = np.ones((120, 2, N_COLUMNS), dtype=np.float32)
+
+    found = find_rotation_axis(blank, HALF_TURN, prior_px=44.4)
+
+    assert (found.position_px, found.verdict, found.methods) == (44.4, "flat", ("prior",))
+
+
+def test_expected_axis_does_not_hold_one_that_moved() -> None:
+    found = find_rotation_axis(spots(HALF_TURN, 44.4), HALF_TURN, prior_px=51.0)
+
+    assert found.position_px == pytest.approx(44.4, abs=0.1)
+    assert found.verdict == "resolved"
+
+
+def test_expected_axis_off_the_detector_is_refused() -> None:
+    with pytest.raises(ParameterError, match="prior_px is -3"):
+        find_rotation_axis(spots(HALF_TURN, 44.4), HALF_TURN, prior_px=-3.0)
+
+
+def test_quick_look_finds_the_axis_of_a_clear_scan_too() -> None:
+    found = find_rotation_axis(spots(HALF_TURN, 44.4), HALF_TURN, is_quick=True)
+
+    assert found.position_px == pytest.approx(44.4, abs=0.1)
+    assert (found.verdict, found.methods) == ("resolved", ("mirror",))

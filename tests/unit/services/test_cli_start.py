@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-HEAVY = ("numpy", "scipy", "zarr", "h5py", "finufft", "SimpleITK", "dash", "bluesky", "pydantic")
+HEAVY = (
+    *("numpy", "scipy", "numba", "zarr", "h5py", "finufft"),
+    *("SimpleITK", "dash", "bluesky", "pydantic"),
+)
 
 
 def test_help_imports_nothing_heavy() -> None:

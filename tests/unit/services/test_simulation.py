@@ -186,10 +186,3 @@ def test_wrong_faults_are_wrong_usage(run: Run, tmp_path: Path) -> None:
     assert code == 2
     assert "flood" in err
     assert not (tmp_path / "out").exists()
-
-
-def test_tiles_into_a_running_instance_are_refused(run: Run, tmp_path: Path) -> None:
-    code, _, err = run("simulate", "--tiles", "2", "--store", str(tmp_path))
-
-    assert code == 1
-    assert "--out" in err
