@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -84,14 +85,21 @@ def test_a_store_without_instances_has_none(tmp_path: Path) -> None:
     assert find_instance(Store(tmp_path / "none")) is None
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room for the names of sockets."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as path:
+        yield Path(path)
+
+
 def test_the_runtime_directory_is_for_its_user_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
 
     path = runtime_directory("a1")
 
-    assert path == tmp_path / "lithoscope" / "a1"
+    assert path == short_path / "lithoscope" / "a1"
     assert path.stat().st_mode & 0o777 == 0o700
     assert runtime_directory("a1") == path
 
@@ -109,11 +117,11 @@ def test_a_long_runtime_directory_falls_back_to_temporary_files(
 
 
 def test_a_runtime_directory_open_to_others_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    (tmp_path / "lithoscope").mkdir()
-    (tmp_path / "lithoscope").chmod(0o777)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
+    (short_path / "lithoscope").mkdir()
+    (short_path / "lithoscope").chmod(0o777)
 
     with pytest.raises(UnsafePathError, match="mode 0700"):
         runtime_directory("a1")
