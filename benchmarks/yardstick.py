@@ -46,7 +46,7 @@ _LEARNING_RATE: Final = 1e-3
 _TRAINING_SEEDS: Final = (101, 102)
 _TEST_SEEDS: Final = (201, 202)
 _SCANS: Final = (3, 6, 9, 12, 15, 18, 22)
-_TEST_SCANS: Final = (10, 12, 21)
+_TEST_SCANS: Final = (4, 8, 12, 16, 20)
 _SLICES_OF_SCAN: Final = 3
 _CLASS_POWER: Final = 0.5  # weights fall with the root of the frequency of a class
 

@@ -200,7 +200,7 @@ SIZES: Mapping[SizeName, DetectorParameters] = MappingProxyType(
             n_rows=24, n_columns=192, n_angles=180, voxel_um=4.5, photons=0.95e6
         ),
         "small": DetectorParameters(
-            n_rows=96, n_columns=384, n_angles=360, voxel_um=2.25, photons=7_000.0
+            n_rows=96, n_columns=384, n_angles=360, voxel_um=2.25, photons=8_000.0
         ),
         "medium": DetectorParameters(
             n_rows=256, n_columns=1024, n_angles=900, voxel_um=1.33, photons=2_000.0
