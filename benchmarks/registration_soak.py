@@ -38,9 +38,8 @@ def write_table(good: Sequence[Outcome], bad: Sequence[tuple[str, bool, float]])
             "(192 columns, 180 angles, 32 rows of 4.5 um): real changes of the lithium, the "
             "plating side moved by 39 um, drifts of up to 15 voxels and 1 degree. Frames are "
             "reconstructed, electrodes found and scans registered as the services do. The "
-            "error is the distance from the truth over a lattice of the region. Views lie 1.0 "
-            "degrees apart, and planes appear turned towards the nearest view: most of the error "
-            "about z is of that kind, and SimpleITK has it too.",
+            "error is the distance from the truth over a lattice of the region. Some hundredths "
+            "of a voxel of it are motion of up to 0.2 voxels during either scan.",
             "Below, pairs that cannot be registered: the verdict must say so of every one.",
         ),
         tables=(_good(good), _bad(bad)),

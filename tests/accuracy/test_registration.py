@@ -100,9 +100,9 @@ def test_every_pair_is_registered(trials: Trials) -> None:
     assert [trial for trial in trials.good if not trial.is_resolved] == []
 
 
-def test_median_error_is_about_a_tenth_of_a_voxel(trials: Trials) -> None:
-    # Planes appear turned towards the nearest of the views, which lie a degree apart.
-    assert np.median([trial.mean_px for trial in trials.good]) < 0.13
+def test_median_error_is_below_a_tenth_of_a_voxel(trials: Trials) -> None:
+    # The cell moves by up to 0.2 voxels during a scan: that alone makes a third of it.
+    assert np.median([trial.mean_px for trial in trials.good]) < 0.08
 
 
 @pytest.mark.parametrize("seed", [1, 6])
@@ -119,9 +119,9 @@ def test_worst_error_is_below_three_tenths_of_a_voxel(trials: Trials) -> None:
     assert max(trial.mean_px for trial in trials.good) < 0.3
 
 
-def test_median_error_of_the_rotations_is_a_tenth_of_a_voxel_at_the_border(trials: Trials) -> None:
-    # With 192 columns a tenth of a voxel at the border is 0.06 degrees.
-    assert np.median([trial.rotation_deg for trial in trials.good]) < 0.07
+def test_median_error_of_the_worst_rotation_is_a_fiftieth_of_a_degree(trials: Trials) -> None:
+    # With 192 columns that is a thirtieth of a voxel at the border.
+    assert np.median([trial.rotation_deg for trial in trials.good]) < 0.02
 
 
 def test_what_cannot_be_registered_is_never_believed(trials: Trials) -> None:

@@ -13,6 +13,7 @@ from lithoscope_pipeline.rigid import Points, RigidTransform, Triple
 
 FLOAT_BYTES = 4
 _MARGIN_PX = 4.0  # for smoothing and interpolation
+_UPRIGHT = 0.5  # less of a plane's normal along the rotation axis
 _PICKS = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
 
 
@@ -195,6 +196,7 @@ def read_comparison(
         field=plan.field,
         max_shift_px=plan.max_shift_px,
         max_lift_px=plan.max_lift_px,
+        is_layered=plan.spans.lifts_y_px is not None and abs(plan.across[0]) < _UPRIGHT,
     )
 
 

@@ -18,6 +18,7 @@ from lithoscope_pipeline.register.points import (
     make_levels,
 )
 from lithoscope_pipeline.register.protocol import Registration, RegistrationLimits
+from lithoscope_pipeline.register.texture import fit_texture
 from lithoscope_pipeline.register.verdict import judge
 from lithoscope_pipeline.rigid import Points, RigidTransform
 
@@ -83,12 +84,20 @@ class GaussNewtonEngine:
         factors = level_factors(comparison)
         levels = make_levels(comparison, self.numerics, factors)
         factor, fit, points = self._coarse_to_fine(levels, comparison, begin)
+        refined = None
+        if comparison.is_layered:
+            texture = fit_texture(
+                levels[1], self.numerics, comparison, fit, n_points=self.fine_points
+            )
+            if knows_more(texture, fit, comparison, factor=factor):
+                refined = texture
         return judge(
             levels[factor],
             points,
             self.numerics,
             comparison,
             fit,
+            refined=refined,
             start=begin,
             limits=limits or RegistrationLimits(),
             engine=self.name,

@@ -95,6 +95,42 @@ def halve(volume: FloatVolume) -> FloatVolume:
 
 
 @njit(cache=True, nogil=True)
+def take_away_line(volume: FloatVolume, offsets: Indices, weights: Floats) -> FloatVolume:
+    """Take the weighted mean of the voxels along a line in its slice from each voxel.
+
+    Parameters
+    ----------
+    volume
+        Shape (n_z, n_y, n_x), float32; beyond its edges their last value goes on.
+    offsets
+        Voxels of the line from the one it is for, along (y, x), shape (n, 2).
+    weights
+        Of each of them, sum 1, shape (n,).
+
+    Returns
+    -------
+    FloatVolume
+        Shape of ``volume``.
+    """
+    n_z, n_y, n_x = volume.shape
+    out = volume.copy()
+    for z in range(n_z):
+        for y in range(n_y):
+            line = out[z, y]
+            for k in range(weights.size):
+                row = volume[z, min(max(y + offsets[k, 0], 0), n_y - 1)]
+                step, weight = offsets[k, 1], weights[k]
+                first, last = min(max(-step, 0), n_x), max(min(n_x - step, n_x), 0)
+                for x in range(first):
+                    line[x] -= weight * row[0]
+                for x in range(first, last):
+                    line[x] -= weight * row[x + step]
+                for x in range(max(first, last), n_x):
+                    line[x] -= weight * row[n_x - 1]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def look_up(volume: FloatVolume, index: Indices, grey: Floats, gradients: Floats) -> None:
     """Write the values and central differences at voxels, shape (n, 3); one-sided at edges."""
     last = (volume.shape[0] - 1, volume.shape[1] - 1, volume.shape[2] - 1)

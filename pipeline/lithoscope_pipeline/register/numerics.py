@@ -45,6 +45,11 @@ class Numerics(Protocol):
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Give trilinear values at places (n, 3) in voxels of a level, and which lie inside."""
 
+    def without_line(
+        self, level: Handle, offsets: NDArray[np.int64], weights: NDArray[np.float32]
+    ) -> Handle:
+        """Take the mean along a line in its slice from each voxel; see `kernels`."""
+
 
 class CpuNumerics:
     """Numba loops on one core: equal input, equal bytes."""
@@ -87,6 +92,12 @@ class CpuNumerics:
         is_inside = np.empty(len(at), np.bool_)
         kernels.sample(level, at, seen, is_inside)
         return seen, is_inside
+
+    def without_line(
+        self, level: Handle, offsets: NDArray[np.int64], weights: NDArray[np.float32]
+    ) -> Handle:
+        """Take the mean along a line in its slice from each voxel; see `kernels`."""
+        return kernels.take_away_line(level, offsets, weights)
 
 
 def halve_thick(volume: FloatVolume, thin_axes: tuple[bool, bool, bool]) -> FloatVolume:

@@ -97,6 +97,9 @@ class Comparison:
         How far a point may travel from where the start puts it, voxels.
     max_lift_px
         How far lifted places may have moved along y beyond that.
+    is_layered
+        Whether flat layers, upright in the slices, run through the field from rim to rim across
+        the lift direction; see `~lithoscope_pipeline.register.texture`.
     """
 
     pairs: tuple[BlockPair, ...]
@@ -104,6 +107,7 @@ class Comparison:
     field: Field | None = None
     max_shift_px: float = 15.0
     max_lift_px: float = 0.0
+    is_layered: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be compared.

@@ -95,6 +95,18 @@ class TorchNumerics:
         seen = torch.where(is_inside, seen, 0.0)
         return seen.cpu().numpy(), is_inside.cpu().numpy()
 
+    def without_line(
+        self, level: Handle, offsets: NDArray[np.int64], weights: NDArray[np.float32]
+    ) -> Handle:
+        """Take the mean along a line in its slice from each voxel; see `kernels`."""
+        _, n_y, n_x = level.shape
+        rows, columns = (torch.arange(size, device=self.device) for size in (n_y, n_x))
+        out = level.clone()
+        for (up, along), weight in zip(offsets.tolist(), weights.tolist(), strict=True):
+            line = level.index_select(1, (rows + up).clamp(0, n_y - 1))
+            out -= weight * line.index_select(2, (columns + along).clamp(0, n_x - 1))
+        return out
+
     def _smooth(self, volume: torch.Tensor) -> torch.Tensor:
         side = torch.from_numpy(gaussian_taps().copy()).to(self.device)
         taps = torch.cat([side.flip(0)[:-1], side])

@@ -26,6 +26,7 @@ def judge(
     comparison: Comparison,
     fit: Fit,
     *,
+    refined: Fit | None = None,
     start: RigidTransform,
     limits: RegistrationLimits,
     engine: str,
@@ -38,6 +39,9 @@ def judge(
         As for `~lithoscope_pipeline.register.gauss_newton.gauss_newton`.
     fit
         Where the search ended.
+    refined
+        Where a last step of the same, on less than all grey values, has led: the answer, and how
+        well it is known. What tells right from wrong is judged without it.
     start
         Where it began; the answer if the fit is not believed.
     limits
@@ -45,22 +49,22 @@ def judge(
     engine
         Who found it.
     """
-    lifted = points.is_lifted
+    lifted, last = points.is_lifted, refined or fit
     corners = comparison.corners_px
-    travel = np.abs(fit.transform.to_scan(corners) - start.to_scan(corners))
+    travel = np.abs(last.transform.to_scan(corners) - start.to_scan(corners))
     evidence = Evidence(
         texture_score=texture_score(levels, points, numerics, comparison, fit),
         correlation=fit.correlation,
         overlap=fit.overlap,
-        residual_px=residual_px(fit),
-        uncertainty_px=uncertainty_px(fit, comparison),
+        residual_px=residual_px(last),
+        uncertainty_px=uncertainty_px(last, comparison),
         travel_px=float(travel.max()),
-        lift_px=float(fit.lifts[lifted, 0].mean()) if lifted.any() else 0.0,
+        lift_px=float(last.lifts[lifted, 0].mean()) if lifted.any() else 0.0,
     )
     reasons = doubts(evidence, comparison, limits)
     if not fit.is_settled:
         reasons = (*reasons, "the search did not come to an end")
-    found = replace(fit.transform, residual_px=evidence.residual_px)
+    found = replace(last.transform, residual_px=evidence.residual_px)
     return Registration(
         transform=replace(start, residual_px=evidence.residual_px, verdict="failed")
         if reasons
@@ -68,7 +72,7 @@ def judge(
         best_guess=found,
         evidence=evidence,
         reasons=reasons,
-        information=fit.reduced.information_of_all(fit.trust),
+        information=last.reduced.information_of_all(last.trust),
         engine=engine,
     )
 

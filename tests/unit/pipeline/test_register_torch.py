@@ -16,6 +16,7 @@ from lithoscope_pipeline.resample import resample_region
 
 torch = pytest.importorskip("torch", reason="install the extra gpu to run this test")
 
+from lithoscope_pipeline.register.texture import line_along  # noqa: E402 - needs torch
 from lithoscope_pipeline.register.torch_numerics import TorchNumerics  # noqa: E402 - needs torch
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -60,6 +61,18 @@ def test_levels_and_looks_are_those_of_the_processor(
             np.testing.assert_allclose(
                 there.astype(float), here.astype(float), atol=1e-4 * np.abs(texture()).max()
             )
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_texture_without_layers_is_that_of_the_processor(device: str) -> None:
+    ours, theirs = CpuNumerics(), on(device)
+    line = line_along(np.array([0.0, 1.0, 0.03]))
+    mine, other = (
+        numerics.without_line(numerics.levels(texture(), (1,), thin_axes=NO_THIN)[1], *line)
+        for numerics in (ours, theirs)
+    )
+
+    np.testing.assert_allclose(other.cpu().numpy(), mine, atol=1e-4 * np.abs(texture()).max())
 
 
 @pytest.mark.parametrize("device", DEVICES)
