@@ -151,7 +151,8 @@ def _by_mirror(peak: MirrorPeak) -> _Opinion:
         position_px=peak.position_px,
         error_px=min(error_px / max(1.0 - peak.second_peak, 0.1), MAX_DISAGREEMENT_PX),
         confidence=confidence,
-        is_clear=peak.significance >= ALONE_MIRROR,
+        # A single row has no other to bear it out: clean plates once put it 16 px off.
+        is_clear=peak.significance >= ALONE_MIRROR and peak.row_spread_px is not None,
         doubt=doubt,
     )
 
