@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from lithoscope_pipeline.correct import Correction
 from lithoscope_pipeline.reconstruct import (
+    Backend,
     BackendChoice,
+    RowPlan,
     ScanSize,
     choose_backend,
     look_at_machine,
@@ -77,38 +79,73 @@ def plan_backend(
             choice.backend, scan, n_rows, correction=correction, n_halo_rows=n_halo_rows
         ).host_bytes
 
+    on_host, on_device = plan_memory(
+        choice.backend,
+        scan,
+        host_bytes=host_bytes,
+        most_rows=most_rows,
+        usable_share=settings.memory_share,
+    )
+    device_reason = "" if on_device is None else f"; on the device {on_device.reason}"
+    return BackendPlan(
+        choice=choice,
+        slab_rows=on_host.n_rows,
+        rows_at_a_time=(on_device or on_host).n_rows,
+        memory_reason=on_host.reason + device_reason,
+    )
+
+
+def plan_memory(
+    backend: Backend,
+    scan: ScanSize,
+    *,
+    host_bytes: Callable[[int], int],
+    most_rows: int,
+    usable_share: float,
+) -> tuple[RowPlan, RowPlan | None]:
+    """Plan how many rows the memory of this machine holds, and then that of its device.
+
+    Parameters
+    ----------
+    backend
+        Says what it takes of a device.
+    scan
+        Dimensions of the scan.
+    host_bytes
+        What a number of rows takes of this machine.
+    most_rows
+        Rows if memory does not matter.
+    usable_share
+        Of the free memory.
+
+    Returns
+    -------
+    tuple
+        For the machine, and for the device: None where the backend takes none, or its free
+        memory is not known.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If not even one row fits.
+    """
+
     def device_bytes(n_rows: int) -> int:
-        need = choice.backend.memory(
+        need = backend.memory(
             n_angles=scan.n_angles, n_rows=n_rows, n_columns=scan.n_columns, size=scan.size
         )
         return need.device_bytes
 
     on_host = plan_rows(
-        host_bytes,
-        free_bytes=free_host_bytes(),
-        most_rows=most_rows,
-        usable_share=settings.memory_share,
+        host_bytes, free_bytes=free_host_bytes(), most_rows=most_rows, usable_share=usable_share
     )
-    free_on_device = free_device_bytes() if device_bytes(1) else None
-    if free_on_device is None:
-        return BackendPlan(
-            choice=choice,
-            slab_rows=on_host.n_rows,
-            rows_at_a_time=on_host.n_rows,
-            memory_reason=on_host.reason,
-        )
+    free_bytes = free_device_bytes() if device_bytes(1) else None
+    if free_bytes is None:
+        return on_host, None
     on_device = plan_rows(
-        device_bytes,
-        free_bytes=free_on_device,
-        most_rows=on_host.n_rows,
-        usable_share=settings.memory_share,
+        device_bytes, free_bytes=free_bytes, most_rows=on_host.n_rows, usable_share=usable_share
     )
-    return BackendPlan(
-        choice=choice,
-        slab_rows=on_host.n_rows,
-        rows_at_a_time=on_device.n_rows,
-        memory_reason=f"{on_host.reason}; on the device {on_device.reason}",
-    )
+    return on_host, on_device
 
 
 def guard(

@@ -39,11 +39,6 @@ def naming_full_disk(path: Path) -> Iterator[None]:
         raise
 
 
-def fsync_file(path: Path) -> None:
-    """Wait until the bytes of a file are on the disk."""
-    _fsync(path, os.O_RDONLY)
-
-
 def fsync_directory(path: Path) -> None:
     """Wait until the names in a directory are on the disk."""
     _fsync(path, os.O_RDONLY | os.O_DIRECTORY)

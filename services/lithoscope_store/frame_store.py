@@ -84,11 +84,6 @@ class FrameWriter:
         """What the index says of all frames, in the order in which they came."""
         return tuple(self._stored.values())
 
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes that were written and are not committed."""
-        return sum(self._layout_of(key).payload_bytes for key in self._pending)
-
     def has(self, key: FrameKey) -> bool:
         """Whether this frame is on disk and in the index."""
         return key in self._stored

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,10 +68,6 @@ class ArrayLayout:
             "shuffle": "bitshuffle" if self.dtype.itemsize > 1 else "noshuffle",
             "blocksize": 0,
         }
-
-    def resized(self, length: int) -> "ArrayLayout":
-        """Give the same layout another length along its first axis."""
-        return replace(self, shape=(length, *self.shape[1:]))
 
     def _chunk_codecs(self) -> list[Attributes]:
         codecs = [_little_endian_bytes()]

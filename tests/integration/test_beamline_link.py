@@ -6,21 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bluesky import RunEngine
-from ophyd_async.plan_stubs import ensure_connected
+from linked_beamline import connected
 from run_engine import N_ANGLES, N_DARKS, N_FLATS, tiny_cell
 from spine import Spine, spine
 
-from lithoscope_messages import ElectrochemistryAppended, ExperimentDescription, ScanStarted
-from lithoscope_pipeline.phantom import FaultParameters, SimulatedCell
-from lithoscope_services.beamline.link_destination import FrameLinkDestination, LinkDocuments
+from lithoscope_messages import ElectrochemistryAppended, ScanStarted
+from lithoscope_pipeline.phantom import FaultParameters
 from lithoscope_services.beamline.plans import Plan, pulse_plan, repeat_flats_plan, scan_plan
 from lithoscope_services.beamline.simulated import (
-    SimulatedBeamline,
     experiment_steps,
-    make_simulated_beamline,
 )
-from lithoscope_services.frame_link import FrameLink
 from lithoscope_store import FrameReader, read_electrochemistry
 
 NAME = "linked"
@@ -31,17 +26,6 @@ def running(tmp_path: Path) -> Iterator[Spine]:
     with spine(tmp_path / "store") as made:
         made.start("journal", "ingest")
         yield made
-
-
-def connected(link: FrameLink, cell: SimulatedCell) -> tuple[RunEngine, SimulatedBeamline]:
-    """Set up an engine that sends all it takes over the link."""
-    documents = LinkDocuments(link)
-    beamline = make_simulated_beamline(cell, FrameLinkDestination(link, documents))
-    engine = RunEngine({}, context_managers=[])
-    engine.subscribe(documents)
-    engine(ensure_connected(*beamline.devices))
-    link.begin_experiment(ExperimentDescription())
-    return engine, beamline
 
 
 def test_frames_are_on_the_disk_of_ingest_when_the_scan_ends(running: Spine) -> None:

@@ -6,23 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bluesky import RunEngine
-from ophyd_async.plan_stubs import ensure_connected
+from linked_beamline import connected
 from run_engine import N_ANGLES, N_DARKS, N_FLATS, bench, tiny_cell
 from spine import Spine, spine
 
-from lithoscope_messages import ExpectedCount, ExperimentDescription, ScanCompleted
+from lithoscope_messages import ExpectedCount, ScanCompleted
 from lithoscope_pipeline.phantom import SimulatedCell
 from lithoscope_services.beamline import metadata as md
 from lithoscope_services.beamline.errors import PlanError
-from lithoscope_services.beamline.link_destination import FrameLinkDestination, LinkDocuments
 from lithoscope_services.beamline.plans import scan_plan
 from lithoscope_services.beamline.simulated import (
-    SimulatedBeamline,
     experiment_steps,
-    make_simulated_beamline,
 )
-from lithoscope_services.frame_link import FrameLink
 from lithoscope_store import FrameReader
 
 NAME = "tiles"
@@ -40,16 +35,6 @@ def running(tmp_path: Path) -> Iterator[Spine]:
     with spine(tmp_path / "store") as made:
         made.start("journal", "ingest")
         yield made
-
-
-def connected(link: FrameLink, cell: SimulatedCell) -> tuple[RunEngine, SimulatedBeamline]:
-    documents = LinkDocuments(link)
-    beamline = make_simulated_beamline(cell, FrameLinkDestination(link, documents))
-    engine = RunEngine({}, context_managers=[])
-    engine.subscribe(documents)
-    engine(ensure_connected(*beamline.devices))
-    link.begin_experiment(ExperimentDescription())
-    return engine, beamline
 
 
 def completions(services: Spine) -> list[ScanCompleted]:

@@ -9,11 +9,11 @@ from lithoscope_pipeline.reconstruct import (
     BackendChoice,
     FourierBackend,
     Machine,
+    ScanSize,
     choose_backend,
     look_at_machine,
-    plan_rows,
 )
-from lithoscope_services.free_memory import free_device_bytes, free_host_bytes
+from lithoscope_services.backend_plan import plan_memory
 from lithoscope_services.guarded_backend import GuardedBackend
 from lithoscope_services.stages.reconstruct.tile_scan import TileScan
 
@@ -46,35 +46,26 @@ def guarded(
     OutOfMemoryError
         If not even one row fits.
     """
-    n_angles, (n_rows, n_columns) = tile.indices.size, tile.shape
+    n_rows, n_columns = tile.shape
+    scan = ScanSize(n_angles=tile.indices.size, n_columns=n_columns, size=n_columns)
 
     def host_bytes(rows: int) -> int:
         need = choice.backend.memory(
-            n_angles=n_angles, n_rows=rows, n_columns=n_columns, size=n_columns
+            n_angles=scan.n_angles, n_rows=rows, n_columns=scan.n_columns, size=scan.size
         )
         return need.host_bytes
 
-    def device_bytes(rows: int) -> int:
-        need = choice.backend.memory(
-            n_angles=n_angles, n_rows=rows, n_columns=n_columns, size=n_columns
-        )
-        return need.device_bytes
-
-    n_at_once = plan_rows(
-        host_bytes,
-        free_bytes=free_host_bytes(),
+    on_host, on_device = plan_memory(
+        choice.backend,
+        scan,
+        host_bytes=host_bytes,
         most_rows=min(slab_rows, n_rows),
         usable_share=memory_share,
-    ).n_rows
-    free = free_device_bytes() if device_bytes(1) else None
-    if free is not None:
-        n_at_once = plan_rows(
-            device_bytes, free_bytes=free, most_rows=n_at_once, usable_share=memory_share
-        ).n_rows
+    )
     return GuardedBackend(
         choice.backend,
         fallback=choice.fallback,
-        rows_at_a_time=n_at_once,
+        rows_at_a_time=(on_device or on_host).n_rows,
         on_warning=lambda text: log.warning("memory_ran_out", error=text),
     )
 
