@@ -1,7 +1,7 @@
 """What only array-1.0 has to master; what all sources keep to is in contract/test_sources.py."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from foreign import (
     scan_of,
 )
 from spine import Spine, spine
+from stored_frames import check_stored
 
 from lithoscope_messages import ExperimentStarted, FrameKey, ScanAccount, ScanCompleted
 from lithoscope_services.settings import Settings, replace_values
@@ -74,16 +75,11 @@ def streaming(
             sender.close()
 
 
-def check(services: Spine, sent: Iterable[Sent], *, scan: int = 0) -> ScanAccount:
+def check(services: Spine, sent: Sequence[Sent], *, scan: int = 0) -> ScanAccount:
     """The store has these frames and no others, each with the pixels that were sent."""
     completed = services.completed(NAME, scan)
-    expected = {frame.slot: frame for frame in sent}
-    reader = FrameReader(services.store.experiment(NAME), scan, 0)
-    assert {(key.kind, key.set, key.index) for key in reader.keys} == set(expected)
-    for key in reader.keys:
-        pixels = expected[key.kind, key.set, key.index].pixels
-        np.testing.assert_array_equal(reader.read_frame(key), pixels)
-    assert sum(each.stored for each in completed.account.sets) == len(expected)
+    check_stored(services, NAME, scan, sent)
+    assert sum(each.stored for each in completed.account.sets) == len(sent)
     return completed.account
 
 

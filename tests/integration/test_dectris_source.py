@@ -11,6 +11,7 @@ from dectris_sender import end, image, series_of, start
 from demo_process import until
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, Sent, scan_of
 from spine import Spine, spine
+from stored_frames import check_stored
 
 from lithoscope_messages import FrameKey, ScanAccount
 from lithoscope_services.settings import Settings, replace_values
@@ -72,12 +73,7 @@ def streaming(
 def check(services: Spine, sent: Iterable[Sent], *, scan: int = 0) -> ScanAccount:
     """The store has these frames and no others, each with the pixels that were sent."""
     completed = services.completed(NAME, scan)
-    expected = {frame.slot: frame for frame in sent}
-    reader = FrameReader(services.store.experiment(NAME), scan, 0)
-    assert {(key.kind, key.set, key.index) for key in reader.keys} == set(expected)
-    for key in reader.keys:
-        pixels = expected[key.kind, key.set, key.index].pixels
-        np.testing.assert_array_equal(reader.read_frame(key), pixels)
+    check_stored(services, NAME, scan, sent)
     return completed.account
 
 

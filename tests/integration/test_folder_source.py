@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 from demo_process import until
 from file_writer import FileWriter, file_writer, write_dxchange, write_nxtomo
 from foreign import COLUMNS, N_FLATS, N_PROJECTIONS, ROWS, Sent, scan_of
 from spine import Spine, begin, spine
+from stored_frames import check_stored
 
 from lithoscope_messages import (
     ExpectedCount,
@@ -22,7 +22,6 @@ from lithoscope_messages import (
 )
 from lithoscope_services.frame_link import ScanDescription
 from lithoscope_services.settings import Settings, replace_values
-from lithoscope_store import FrameReader
 
 NAME = "watched"
 SETTLED_S = 0.6
@@ -61,11 +60,7 @@ def completed(services: Spine, name: str) -> ScanAccount:
 def check(services: Spine, name: str, frames: list[Sent]) -> ScanAccount:
     """The scan of a file has these frames, as they are, and no others."""
     account = completed(services, name)
-    sent = {frame.slot: frame.pixels for frame in frames}
-    reader = FrameReader(services.store.experiment(NAME), origins(services)[name], 0)
-    assert {(key.kind, key.set, key.index) for key in reader.keys} == set(sent)
-    for key in reader.keys:
-        np.testing.assert_array_equal(reader.read_frame(key), sent[key.kind, key.set, key.index])
+    check_stored(services, NAME, origins(services)[name], frames)
     return account
 
 

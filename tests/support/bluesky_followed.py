@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zmq
 from bluesky_lab import (
     encoder_deg,
@@ -18,6 +17,7 @@ from bluesky_lab import (
 from demo_process import until
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, Sent
 from spine import Spine, spine
+from stored_frames import check_stored
 
 from lithoscope_messages import ScanAccount
 from lithoscope_services.settings import Settings, replace_values
@@ -84,12 +84,7 @@ def following(
 def check(services: Spine, sent: Sequence[Sent], *, scan: int = 0) -> ScanAccount:
     """The store has these frames and no others, each as it was taken."""
     account = services.completed(NAME, scan).account
-    frames = {frame.slot: frame for frame in sent}
-    reader = FrameReader(services.store.experiment(NAME), scan, 0)
-    assert {(key.kind, key.set, key.index) for key in reader.keys} == set(frames)
-    for key in reader.keys:
-        pixels = frames[key.kind, key.set, key.index].pixels
-        np.testing.assert_array_equal(reader.read_frame(key), pixels)
+    check_stored(services, NAME, scan, sent)
     return account
 
 
