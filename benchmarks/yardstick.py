@@ -120,11 +120,12 @@ def _reconstruct(cell: SimulatedCell, scan: int) -> Slices:
         rotation_axis_px=cell.rotation_axis_px,
         voxel_um=cell.voxel_um,
         correction=Correction(
+            rings="median",
             phase=PaganinFilter(
                 distance_mm=cell.cell.optics.distance_mm,
                 energy_keV=cell.cell.optics.energy_keV,
                 voxel_um=cell.voxel_um,
-            )
+            ),
         ),
     )
 

@@ -36,7 +36,7 @@ def _mossy(cell: CellParameters, detector: DetectorParameters) -> Pair:
         branch_elevation_deg=(0.0, 70.0),
     )
     growth = replace(
-        cell.growth, dendrites=dendrites, layer_roughness_um=3.5, plated_porosity=0.72
+        cell.growth, dendrites=dendrites, layer_roughness_um=5.5, plated_porosity=0.72
     )
     return replace(cell, growth=growth), detector
 

@@ -172,7 +172,7 @@ class GrowthParameters:
     plated_porosity: float = 0.69
     slows_at: float = 0.66
     redeposited_porosity: float = 0.6235
-    layer_roughness_um: float = 2.0
+    layer_roughness_um: float = 4.2
     swelling_um: float = 1.0
     dendrites: DendriteParameters = field(default_factory=DendriteParameters)
     pits: PitParameters = field(default_factory=PitParameters)
