@@ -48,7 +48,9 @@ def true_slice(n_columns: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(("peer", "program"), PEERS)
-@pytest.mark.parametrize(("n_columns", "axis_px"), [(160, 72.2), (161, 84.3), (255, 127.0)])
+@pytest.mark.parametrize(
+    ("n_columns", "axis_px"), [(160, 79.5), (160, 72.2), (161, 84.3), (255, 127.0)]
+)
 def test_our_error_is_at_most_a_twentieth_above_that_of_a_peer(
     peer: Backend, program: str, n_columns: int, axis_px: float
 ) -> None:
@@ -65,8 +67,7 @@ def test_our_error_is_at_most_a_twentieth_above_that_of_a_peer(
         )
         return float(np.sqrt(np.mean((volume[0] - truth)[inside] ** 2)))
 
-    # Bar of the reconstruction: 1.05 of the best. It was 0.79 to 0.82 of ASTRA's here; on so few
-    # columns and with the axis on a whole or half one, grids coincide and it can be 1.07.
+    # Bar of the reconstruction: 1.05 of the best. Measured: 0.78 to 0.86 of ASTRA's.
     assert error(FourierBackend()) <= 1.05 * error(peer)
 
 

@@ -14,7 +14,13 @@ from lithoscope_pipeline.correct.eigen_flats import fit_eigen_beam
 from lithoscope_pipeline.correct.frames import FrameCorrector, HaloRows
 from lithoscope_pipeline.correct.rings import remove_rings
 from lithoscope_pipeline.correct.stack import correct
-from lithoscope_pipeline.correct.stripes import median_stripes, titarenko_stripes
+from lithoscope_pipeline.correct.stripes import (
+    MedianFinder,
+    StripeFinder,
+    Stripes,
+    find_stripes,
+    stripe_finder,
+)
 
 __all__ = [
     "MIN_TRANSMISSION",
@@ -26,10 +32,13 @@ __all__ = [
     "Flats",
     "FrameCorrector",
     "HaloRows",
+    "MedianFinder",
     "RingMethod",
+    "StripeFinder",
+    "Stripes",
     "correct",
+    "find_stripes",
     "fit_eigen_beam",
-    "median_stripes",
     "remove_rings",
-    "titarenko_stripes",
+    "stripe_finder",
 ]

@@ -61,6 +61,8 @@ class Correction:
         intensity in each row of each projection. 0 where the sample may be wider than the view.
     rings
         How what stays in the same column over all angles is taken off; see `remove_rings`.
+        ``median`` and ``titarenko`` find one constant a column, by the first eleven twelfths of
+        the scan, and can be taken off slices; the others change projections by all the rest.
     phase
         How the fringes of phase contrast are taken back; None leaves them.
     min_transmission
@@ -108,12 +110,17 @@ class Correction:
         return replace(self, flats="before") if n_sets == 1 else self
 
     @property
+    def has_stripes(self) -> bool:
+        """Whether rings are one constant a column, which can be taken off slices afterwards."""
+        return self.rings in ("median", "titarenko")
+
+    @property
     def why_not_causal(self) -> str:
         """What of it needs the whole scan; empty if each projection can be corrected at once."""
         needs = []
         if self.flats != "before":
             needs.append(f"flats after the projections are used (flats: {self.flats})")
-        if self.rings != "none":
+        if self.rings != "none" and not self.has_stripes:
             needs.append(f"rings are told by statistics over all angles (rings: {self.rings})")
         return "; ".join(needs)
 

@@ -1,7 +1,8 @@
 """Rings: what stays in the same column of the detector over all angles is not of the sample.
 
 ``median`` [1]_ and ``titarenko`` [2]_ take one constant off each column, for errors that are the
-same at all angles: flats that are noisy, gains that changed since. ``sorting`` [3]_ takes a median
+same at all angles: flats that are noisy, gains that changed since. They can be taken off slices
+that were begun before they were known (`Stripes`). ``sorting`` [3]_ takes a median
 over neighbouring columns of all values of one rank, for pixels whose error depends on how bright
 it is. ``wavelet`` [4]_ damps what is fine across columns and slow along angles. All of them also
 see as a ring what is round about the axis in the sample.
@@ -22,7 +23,7 @@ import numpy as np
 
 from lithoscope_pipeline.correct.correction import RingMethod
 from lithoscope_pipeline.correct.sorting import smooth_by_rank
-from lithoscope_pipeline.correct.stripes import median_stripes, titarenko_stripes
+from lithoscope_pipeline.correct.stripes import find_stripes
 from lithoscope_pipeline.correct.wavelet import damp_stripes
 from lithoscope_pipeline.errors import ShapeError
 from lithoscope_pipeline.geometry import FloatStack
@@ -59,13 +60,10 @@ def remove_rings(
     if method == "none":
         return attenuation
     result = np.empty(attenuation.shape, np.float32) if out is None else out
-    match method:
-        case "median":
-            np.subtract(attenuation, median_stripes(attenuation), out=result)
-        case "titarenko":
-            np.subtract(attenuation, titarenko_stripes(attenuation), out=result)
-        case "sorting" | "wavelet":
-            clean = smooth_by_rank if method == "sorting" else damp_stripes
-            for row in range(attenuation.shape[1]):
-                result[:, row] = clean(attenuation[:, row])
+    stripes = find_stripes(attenuation, method=method)
+    if stripes is not None:
+        return np.subtract(attenuation, stripes.image, out=result)
+    clean = smooth_by_rank if method == "sorting" else damp_stripes
+    for row in range(attenuation.shape[1]):
+        result[:, row] = clean(attenuation[:, row])
     return result

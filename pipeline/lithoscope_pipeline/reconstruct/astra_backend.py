@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lithoscope_pipeline.correct.stripes import Stripes
 from lithoscope_pipeline.errors import MissingLibraryError, OutOfMemoryError
 from lithoscope_pipeline.geometry import (
     UM_PER_CM,
@@ -31,6 +32,7 @@ from lithoscope_pipeline.reconstruct.sinograms import (
     SinogramFilter,
     check_projections,
     relative_weights,
+    sinogram_of,
 )
 from lithoscope_pipeline.truncation import Extension, extend_edges
 
@@ -83,6 +85,7 @@ class AstraBackend:
         rotation_axis_px: float,
         voxel_um: float,
         size: int | None = None,
+        stripes: Stripes | None = None,
     ) -> FloatVolume:
         """Reconstruct one slice a detector row; see `Backend`.
 
@@ -124,7 +127,7 @@ class AstraBackend:
             astra, self, _geometry(astra, thetas_rad, n_detectors, axis_px), inner
         ) as solve:
             for row in range(n_rows):
-                sinogram = np.ascontiguousarray(attenuation[:, row], dtype=np.float32)
+                sinogram = sinogram_of(attenuation, row, stripes)
                 if self.method == "fbp":
                     sinogram = rows.filtered(sinogram * weights)
                 else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lithoscope_pipeline.correct.stripes import Stripes
 from lithoscope_pipeline.errors import ShapeError
 from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume, field_axis_px
 from lithoscope_pipeline.reconstruct.gridding import LANES, LINES_AT_ONCE, MARGIN, grid_edge
@@ -49,6 +50,7 @@ class FourierBackend:
         rotation_axis_px: float,
         voxel_um: float,
         size: int | None = None,
+        stripes: Stripes | None = None,
     ) -> FloatVolume:
         """Reconstruct one slice a detector row.
 
@@ -64,6 +66,8 @@ class FourierBackend:
             Detector pixel referred to the sample = edge of a voxel.
         size
             Edge of a slice in voxels; the number of columns by default.
+        stripes
+            Taken off the sums as soon as they are known, as from sums that grow during a scan.
 
         Returns
         -------
@@ -98,7 +102,12 @@ class FourierBackend:
         for row in range(0, n_rows, LANES):
             lanes = attenuation[:, row : row + LANES]
             slab = FourierAccumulator(plan, n_rows=lanes.shape[1])
-            slab.add(0, lanes)
+            if stripes is None:
+                slab.add(0, lanes)
+            else:
+                slab.add(0, lanes[: stripes.n_asked])
+                slab.subtract_standing(stripes.image[row : row + LANES])
+                slab.add(stripes.n_asked, lanes[stripes.n_asked :])
             slab.volume(out=volume[row : row + LANES])
         return volume
 
@@ -155,11 +164,11 @@ def _grid_bytes(size: int) -> int:
 def _filter_bytes(n_angles: int, n_columns: int, size: int) -> tuple[int, int]:
     """Bytes while rows are filtered, and those of the plan."""
     rows = RowFilter.make(n_columns, size, field_axis_px(n_columns), "edge")
-    n_frequencies = (rows.n_kept + 1) // 2
+    n_half = rows.n_kept // 2 + 1
     lines = min(n_angles, ANGLES_AT_ONCE) * LANES
     # Extended rows, their spectra and filtered rows; kept rows, and their spectra twice.
-    at_once = lines * (3 * 4 * rows.length + 4 * rows.n_kept + 2 * 8 * n_frequencies)
-    return at_once, 8 * n_angles * n_frequencies
+    at_once = lines * (3 * 4 * rows.length + 4 * rows.n_kept + 2 * 8 * n_half)
+    return at_once, 8 * n_angles * rows.frequencies.size
 
 
 def _transform_bytes(size: int) -> int:

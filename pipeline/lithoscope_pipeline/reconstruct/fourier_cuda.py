@@ -12,8 +12,15 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from lithoscope_pipeline.correct.stripes import Stripes
 from lithoscope_pipeline.errors import NonFiniteError, OutOfMemoryError
-from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume, field_axis_px
+from lithoscope_pipeline.geometry import (
+    Angles,
+    FloatImage,
+    FloatStack,
+    FloatVolume,
+    field_axis_px,
+)
 from lithoscope_pipeline.reconstruct.fourier import check_shapes
 from lithoscope_pipeline.reconstruct.gridding import (
     MARGIN,
@@ -67,6 +74,7 @@ class FourierCudaBackend:
         rotation_axis_px: float,
         voxel_um: float,
         size: int | None = None,
+        stripes: Stripes | None = None,
     ) -> FloatVolume:
         """Reconstruct one slice a detector row; see `FourierBackend.reconstruct`.
 
@@ -96,7 +104,8 @@ class FourierCudaBackend:
             volume = np.empty((n_rows, kept.grid.size, kept.grid.size), np.float32)
             for row in range(0, n_rows, self.rows_at_once):
                 rows = slice(row, min(row + self.rows_at_once, n_rows))
-                volume[rows] = kept.slices_of(attenuation[:, rows])
+                standing = None if stripes is None else stripes.image[rows]
+                volume[rows] = kept.slices_of(attenuation[:, rows], standing)
         except torch.OutOfMemoryError as error:
             self._kept.clear()
             raise OutOfMemoryError(
@@ -109,8 +118,7 @@ class FourierCudaBackend:
         """Say what :meth:`reconstruct` takes; see `Backend`."""
         n_lanes = min(n_rows, self.rows_at_once)
         rows = RowFilter.make(n_columns, size, field_axis_px(n_columns), self.extension)
-        n_frequencies = (rows.n_kept + 1) // 2
-        factors = 8 * n_angles * n_frequencies
+        factors = 8 * n_angles * rows.frequencies.size
         chunk = 4 * n_angles * n_lanes * n_columns  # a part of all rows, made contiguous
         return MemoryNeed(
             host_bytes=factors + chunk + 4 * n_rows * size**2,
@@ -130,7 +138,8 @@ class _DevicePlan:
     ramp: Tensor
     window: Tensor
     factors: Tensor  # (n_angles, 1, n_frequencies)
-    turned: Tensor  # (n_angles,): -1 where the conjugate is taken
+    mirrored: Tensor  # (n_frequencies - n_kept // 2 - 1,): whose conjugates follow at the end
+    turned: Tensor  # (n_angles, n_frequencies): -1 where the conjugate is taken
     gain: Tensor  # (size,)
     matrices: tuple[Tensor, ...]  # sparse, (points, samples of some angles)
 
@@ -138,8 +147,9 @@ class _DevicePlan:
     def make(cls, plan: FourierPlan, device: str) -> "_DevicePlan":
         rows, grid = plan.rows, plan.grid
         places = np.arange(rows.profile.size) - rows.pad_px
-        # A sample with x < 0 is stood in for by its conjugate at the opposite place.
-        is_turned = grid.directions[:, 0] < 0.0
+        x = grid.directions[:, :1] * grid.steps
+        is_turned = (x < 0.0) ^ (np.abs(x) > 0.5 * grid.edge)
+        n_half = rows.n_kept // 2 + 1
         matrices = tuple(
             _spreading(grid, slice(first, first + ANGLES_A_MATRIX), device)
             for first in range(0, plan.n_angles, ANGLES_A_MATRIX)
@@ -153,25 +163,28 @@ class _DevicePlan:
             ramp=torch.from_numpy(rows.ramp).to(device),
             window=torch.from_numpy(rows.window).to(device),
             factors=torch.from_numpy(plan.factors[:, None]).to(device),
+            mirrored=torch.from_numpy(rows.n_kept - np.arange(n_half, grid.steps.size)).to(device),
             turned=torch.from_numpy(np.where(is_turned, -1.0, 1.0).astype(np.float32)).to(device),
             gain=torch.from_numpy((grid.edge / grid.roll_off).astype(np.float32)).to(device),
             matrices=matrices,
         )
 
-    def slices_of(self, attenuation: FloatStack) -> FloatVolume:
-        """Filter and sum all projections of some rows into slices (row, y, x)."""
+    def slices_of(self, attenuation: FloatStack, standing: FloatImage | None) -> FloatVolume:
+        """Filter and sum all projections of some rows, less ``standing``, into slices."""
         n_angles, n_rows, _ = attenuation.shape
         counts = torch.from_numpy(np.ascontiguousarray(attenuation, np.float32)).to(self.device)
+        still = np.zeros((n_rows, 1), np.float32) if standing is None else standing
+        taken_off = torch.from_numpy(still).to(self.device)
         grid_shape = (self.grid.half + 2 * MARGIN, self.grid.edge + WIDTH, n_rows)
         points = torch.zeros((grid_shape[0] * grid_shape[1], 2 * n_rows), device=self.device)
         for matrix, first in zip(self.matrices, range(0, n_angles, ANGLES_A_MATRIX), strict=True):
             part = slice(first, min(first + ANGLES_A_MATRIX, n_angles))
-            points = torch.addmm(points, matrix, self._samples(counts, part))
+            points = torch.addmm(points, matrix, self._samples(counts, taken_off, part))
         spectrum = torch.view_as_complex(points.view(*grid_shape, 2))
         found: FloatVolume = self._slices(spectrum).cpu().numpy()
         return found
 
-    def _samples(self, attenuation: Tensor, angles: slice) -> Tensor:
+    def _samples(self, attenuation: Tensor, standing: Tensor, angles: slice) -> Tensor:
         """Spectra of filtered rows times their factors, (angle and frequency, parts)."""
         n_rows, n_frequencies = attenuation.shape[1], self.factors.shape[-1]
         samples = torch.empty(
@@ -179,10 +192,12 @@ class _DevicePlan:
         )
         for first in range(angles.start, angles.stop, ANGLES_A_FILTER):
             part = slice(first, min(first + ANGLES_A_FILTER, angles.stop))
-            spectra = torch.view_as_real(self._filtered(attenuation[part]) * self.factors[part])
+            spectra = torch.view_as_real(
+                self._filtered(attenuation[part] - standing) * self.factors[part]
+            )
             out = samples[part.start - angles.start : part.stop - angles.start]
             out.copy_(spectra.permute(0, 2, 1, 3))
-            out[..., 1] *= self.turned[part, None, None]
+            out[..., 1] *= self.turned[part, :, None]
         return samples.view(-1, 2 * n_rows)
 
     def _filtered(self, attenuation: Tensor) -> Tensor:
@@ -196,7 +211,8 @@ class _DevicePlan:
         filtered = torch.fft.irfft(spectrum * self.ramp, n=rows.length)
         start = rows.pad_px + rows.first_kept
         kept = filtered[..., start : start + rows.n_kept] * self.window
-        return torch.fft.rfft(kept)[..., : self.factors.shape[-1]]
+        half = torch.fft.rfft(kept)
+        return torch.cat((half, half[..., self.mirrored].conj()), dim=-1)
 
     def _slices(self, spectrum: Tensor) -> Tensor:
         """Transform a grid (x, y, row) into slices (row, y, x); see `GridPlan.slices`."""
@@ -220,13 +236,10 @@ class _DevicePlan:
 def _spreading(grid: GridPlan, angles: slice, device: str) -> Tensor:
     """Make the matrix from the samples of some angles to the points of the grid."""
     directions = torch.from_numpy(grid.directions[angles]).to(device)
-    steps = torch.from_numpy(grid.steps).to(device)
     table = torch.from_numpy(grid.kernel).to(device)
-    sign = torch.where(directions[:, :1] < 0.0, -1.0, 1.0)
     taps = torch.arange(WIDTH, device=device)
     weights, first = [], []
-    for axis in (0, 1):
-        place = ((sign * directions[:, axis : axis + 1]) * steps).reshape(-1)
+    for place in _places(directions, torch.from_numpy(grid.steps).to(device), grid.edge):
         start = torch.ceil(place - 0.5 * WIDTH).long()
         away = PER_POINT * (start[:, None] + taps - place[:, None]).abs()
         below = away.long()
@@ -243,16 +256,27 @@ def _spreading(grid: GridPlan, angles: slice, device: str) -> Tensor:
     starts = torch.zeros(n_points + 1, dtype=torch.int32, device=device)
     starts[1:] = torch.bincount(points, minlength=n_points).cumsum(0)
     columns = torch.div(order, WIDTH**2, rounding_mode="floor").int()
-    shape = (n_points, directions.shape[0] * steps.shape[0])
+    shape = (n_points, directions.shape[0] * grid.steps.size)
     values = values[order]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         return torch.sparse_csr_tensor(starts, columns, values, shape, check_invariants=False)
 
 
+def _places(directions: Tensor, steps: Tensor, edge: int) -> tuple[Tensor, Tensor]:
+    """Give x and y of all samples on the periodic half plane, as `GridPlan.add` does."""
+    x, y = ((directions[:, axis : axis + 1] * steps).reshape(-1) for axis in (0, 1))
+    is_turned = x < 0.0
+    x, y = torch.where(is_turned, -x, x), torch.where(is_turned, -y, y)
+    is_beyond = x > 0.5 * edge
+    x, y = torch.where(is_beyond, edge - x, x), torch.where(is_beyond, -y, y)
+    y = torch.where(y >= 0.5 * edge, y - edge, torch.where(y < -0.5 * edge, y + edge, y))
+    return x, y
+
+
 def _device_bytes(n_angles: int, n_lanes: int, rows: RowFilter, size: int) -> int:
     """Matrices, and the largest of: making one, filtering, transforming the grid."""
-    n_frequencies = (rows.n_kept + 1) // 2
+    n_frequencies = rows.frequencies.size
     edge = grid_edge(size)
     half = edge // 2 + 1
     taps = n_frequencies * WIDTH**2

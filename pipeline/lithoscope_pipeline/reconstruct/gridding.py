@@ -49,6 +49,8 @@ class GridPlan:
         Cosine and sine of each angle, shape (n_angles, 2).
     steps
         Distance of each sample from the origin, in points of the grid, shape (n_freq,).
+    period
+        Samples of a whole cycle of a spectrum: sample k is the conjugate of sample period - k.
     kernel
         The kernel at distances ``0, 1 / 1024, …`` points of the grid, shape (n,).
     roll_off
@@ -59,20 +61,27 @@ class GridPlan:
     edge: int
     directions: NDArray[np.float64]
     steps: NDArray[np.float64]
+    period: int
     kernel: FloatVector
     roll_off: FloatVector
 
     @classmethod
     def make(
-        cls, thetas_rad: NDArray[np.float64], frequencies: NDArray[np.float64], size: int
+        cls,
+        thetas_rad: NDArray[np.float64],
+        frequencies: NDArray[np.float64],
+        size: int,
+        *,
+        period: int,
     ) -> "GridPlan":
-        """Prepare the samples at ``frequencies`` (cycles a voxel, from 0) along each angle."""
+        """Prepare the samples at ``frequencies`` (cycles a voxel, from 0, below 1) of angles."""
         edge = grid_edge(size)
         return cls(
             size=size,
             edge=edge,
             directions=np.stack([np.cos(thetas_rad), np.sin(thetas_rad)], axis=1),
             steps=frequencies * edge,
+            period=period,
             kernel=_kaiser_bessel(edge / size),
             roll_off=_roll_off(size, edge),
         )
@@ -94,7 +103,8 @@ class GridPlan:
         grid
             From :meth:`empty`.
         spectra
-            Shape (n_projections, n_freq, LANES), contiguous along the lanes.
+            The first samples, up to half a period or more, shape (n_projections, n, LANES),
+            contiguous along the lanes.
         factors
             What each sample is multiplied by, shape (n_projections, n_freq).
         first_angle
@@ -102,7 +112,7 @@ class GridPlan:
         """
         directions = self.directions[first_angle : first_angle + len(spectra)]
         parts = spectra.view(np.float32)
-        _spread(grid, parts, factors, directions, self.steps, self.kernel)
+        _spread(grid, parts, factors, directions, self.steps, self.period, self.kernel)
 
     def lines(self) -> Spectra:
         """Return room for what :meth:`slices` has in between, for more than one call."""
@@ -180,9 +190,10 @@ def _spread(
     factors: Spectra,
     directions: NDArray[np.float64],
     steps: NDArray[np.float64],
+    period: int,
     kernel: FloatVector,
 ) -> None:
-    """Add samples, shape (n_projections, n_freq, parts), to the grid.
+    """Add samples, shape (n_projections, n, parts), to the grid.
 
     Unsigned indices and long runs let the compiler use the whole width of the processor: it has
     not to look for negative ones, nor, more than once a run, for arrays that overlap.
@@ -193,18 +204,18 @@ def _spread(
     values = np.empty(_PARTS, np.float32)
     run = np.empty(WIDTH * _PARTS, np.float32)
     for angle in range(spectra.shape[0]):
-        # The half plane x >= 0 is kept: a sample on the other side is stood in for by its
-        # conjugate at the opposite place.
-        sign = -1.0 if directions[angle, 0] < 0.0 else 1.0
-        turn = np.float32(sign)
-        for index in range(spectra.shape[1]):
+        for index in range(steps.size):
+            x, y, is_turned = _place_of(directions[angle], steps[index], edge)
+            turn = np.float32(-1.0 if is_turned else 1.0)
             factor = factors[angle, index]
+            is_mirrored = index >= spectra.shape[1]
+            known = period - index if is_mirrored else index
+            mirror = np.float32(-1.0 if is_mirrored else 1.0)
             for lane in range(LANES):
-                real, imag = spectra[angle, index, 2 * lane], spectra[angle, index, 2 * lane + 1]
+                real = spectra[angle, known, 2 * lane]
+                imag = mirror * spectra[angle, known, 2 * lane + 1]
                 values[2 * lane] = real * factor.real - imag * factor.imag
                 values[2 * lane + 1] = turn * (real * factor.imag + imag * factor.real)
-            x = sign * directions[angle, 0] * steps[index]
-            y = sign * directions[angle, 1] * steps[index]
             x0 = int(np.ceil(x - 0.5 * WIDTH))
             y0 = int(np.ceil(y - 0.5 * WIDTH))
             for j in range(WIDTH):
@@ -218,6 +229,26 @@ def _spread(
                 for part in range(numba.uint64(WIDTH * _PARTS)):
                     points[first + part] += weight * run[part]
                 first += numba.uint64(pitch)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _place_of(direction: NDArray[np.float64], step: float, edge: int) -> tuple[float, float, bool]:
+    """Give the place (x, y) of a sample on the periodic half plane, and whether it is turned.
+
+    The half plane x >= 0 is kept: a sample on the other side is stood in for by its conjugate at
+    the opposite place. Voxels are whole, so what lies beyond an end comes in at the other.
+    """
+    x, y = direction[0] * step, direction[1] * step
+    is_turned = x < 0.0
+    if is_turned:
+        x, y = -x, -y
+    if x > 0.5 * edge:
+        x, y, is_turned = edge - x, -y, not is_turned
+    if y >= 0.5 * edge:
+        y -= edge
+    elif y < -0.5 * edge:
+        y += edge
+    return x, y, is_turned
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

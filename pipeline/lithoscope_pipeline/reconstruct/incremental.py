@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.errors import ParameterError, ShapeError
-from lithoscope_pipeline.geometry import UM_PER_CM, Angles, FloatStack, FloatVolume
+from lithoscope_pipeline.geometry import UM_PER_CM, Angles, FloatImage, FloatStack, FloatVolume
 from lithoscope_pipeline.reconstruct.gridding import LANES, Floats, GridPlan
 from lithoscope_pipeline.reconstruct.row_filter import RowFilter
 from lithoscope_pipeline.reconstruct.weights import angular_weights_rad
@@ -91,7 +91,7 @@ class FourierPlan:
         scale = weights / rows.n_kept * (UM_PER_CM / voxel_um)
         return cls(
             rows=rows,
-            grid=GridPlan.make(thetas, rows.frequencies, edge),
+            grid=GridPlan.make(thetas, rows.frequencies, edge, period=rows.n_kept),
             factors=_factors(thetas, scale, rows, rotation_axis_px, edge),
             weights_rad=weights.astype(np.float64),
             n_columns=n_columns,
@@ -126,6 +126,11 @@ class FourierAccumulator:
         self._n_added = 0
         self._next_index = 0
         self._weight_rad = 0.0
+
+    @property
+    def n_rows(self) -> int:
+        """Detector rows of the slab."""
+        return self._n_rows
 
     @property
     def n_added(self) -> int:
@@ -174,6 +179,44 @@ class FourierAccumulator:
         self._n_added += n
         self._next_index = first_index + n
         self._weight_rad += float(plan.weights_rad[first_index : self._next_index].sum())
+
+    def subtract_standing(self, rows: FloatImage, *, first_row: int = 0) -> None:
+        """Take off what stands in all projections of the plan, those still to come included.
+
+        Where among the projections this is done is part of the order of the sums, and so of the
+        bytes.
+
+        Parameters
+        ----------
+        rows
+            Line integrals, shape (n, n_columns).
+        first_row
+            Row of the slab that the first of them belongs to; a multiple of ``LANES``.
+
+        Raises
+        ------
+        ShapeError
+            If rows or columns differ from those of the slab.
+        """
+        last_row = first_row + len(rows)
+        if (
+            rows.shape[1:] != (self._plan.n_columns,)
+            or first_row % LANES
+            or last_row > self._n_rows
+        ):
+            raise ShapeError(
+                f"rows {first_row}..{last_row - 1} of shape {rows.shape} given, rows of "
+                f"{self._plan.n_columns} columns from a multiple of {LANES} below {self._n_rows} "
+                "are needed"
+            )
+        plan = self._plan
+        for row in range(0, len(rows), LANES):
+            spectra = plan.rows.spectra(-rows[None, row : row + LANES])
+            repeated = np.repeat(spectra, ANGLES_AT_ONCE, axis=0)
+            grid = self._grids[(first_row + row) // LANES]
+            for index in range(0, plan.n_angles, ANGLES_AT_ONCE):
+                factors = plan.factors[index : index + ANGLES_AT_ONCE]
+                plan.grid.add(grid, repeated[: len(factors)], factors, index)
 
     def volume(self, *, out: FloatVolume | None = None) -> FloatVolume:
         """Transform what was added into slices; more may be added afterwards.
@@ -244,7 +287,7 @@ def _factors(
         rotation_axis_px - rows.first_kept + half_voxel * (np.cos(thetas) + np.sin(thetas))
     )
     # Both a sample and its mirror image are summed; the mean would come twice.
-    share = np.where(frequencies > 0.0, 1.0, 0.5)
+    share = np.where(frequencies > 0.0, 1.0, 0.5) * rows.shares
     factors = np.empty((thetas.size, frequencies.size), np.complex64)
     for index, offset_px in enumerate(offsets_px):
         turns = 2j * np.pi * offset_px * frequencies

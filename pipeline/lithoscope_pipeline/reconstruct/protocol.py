@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from lithoscope_pipeline.correct.stripes import Stripes
 from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
 
 
@@ -38,6 +39,7 @@ class Backend(Protocol):
         rotation_axis_px: float,
         voxel_um: float,
         size: int | None = None,
+        stripes: Stripes | None = None,
     ) -> FloatVolume:
         """Reconstruct one slice a detector row.
 
@@ -53,6 +55,8 @@ class Backend(Protocol):
             Detector pixel referred to the sample = edge of a voxel.
         size
             Edge of a slice in voxels; the number of columns by default.
+        stripes
+            Taken off all projections, shape (n_rows, n_columns).
 
         Returns
         -------

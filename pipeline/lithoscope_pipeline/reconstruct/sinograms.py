@@ -6,6 +6,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from lithoscope_pipeline.correct.stripes import Stripes
 from lithoscope_pipeline.errors import NonFiniteError, ParameterError, ShapeError
 from lithoscope_pipeline.geometry import Angles, FloatImage, FloatStack, FloatVector
 from lithoscope_pipeline.reconstruct.weights import angular_weights_rad
@@ -52,6 +53,14 @@ def check_projections(
         if not np.isfinite(attenuation[:, row]).all():
             raise NonFiniteError("attenuation holds NaN or infinity; correct it first")
     return n_columns if size is None else size
+
+
+def sinogram_of(attenuation: FloatStack, row: int, stripes: Stripes | None) -> FloatImage:
+    """Give a copy of one row of all projections, less its stripes, shape (angle, column)."""
+    sinogram = np.array(attenuation[:, row], np.float32, order="C")
+    if stripes is not None:
+        sinogram -= stripes.image[row]
+    return sinogram
 
 
 def relative_weights(thetas_rad: Angles) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lithoscope_pipeline.correct.stripes import Stripes
 from lithoscope_pipeline.errors import MissingLibraryError
 from lithoscope_pipeline.geometry import (
     UM_PER_CM,
@@ -43,6 +44,7 @@ from lithoscope_pipeline.reconstruct.sinograms import (
     check_projections,
     relative_weights,
     shifted_columns,
+    sinogram_of,
 )
 from lithoscope_pipeline.truncation import Extension, extend_edges
 
@@ -92,6 +94,7 @@ class TomopyBackend:
         rotation_axis_px: float,
         voxel_um: float,
         size: int | None = None,
+        stripes: Stripes | None = None,
     ) -> FloatVolume:
         """Reconstruct one slice a detector row; see `Backend`.
 
@@ -121,7 +124,8 @@ class TomopyBackend:
         volume = np.empty((attenuation.shape[1], edge, edge), dtype=np.float32)
         for row in range(0, attenuation.shape[1], ROWS_AT_ONCE):
             part = slice(row, row + ROWS_AT_ONCE)
-            sinograms = np.ascontiguousarray(attenuation[:, part].swapaxes(0, 1), np.float32)
+            rows = range(attenuation.shape[1])[part]
+            sinograms = np.stack([sinogram_of(attenuation, each, stripes) for each in rows])
             slices = rows_of(tomopy, sinograms, thetas_rad, rotation_axis_px, edge)
             np.multiply(slices, scale, out=volume[part])
         return volume

@@ -35,11 +35,11 @@ def backend(device: str, *, rows_at_once: int = 3) -> Backend:
 
 @pytest.mark.parametrize(("size", "axis_px"), [(48, 23.5), (49, 20.2), (30, 25.0)])
 def test_slices_equal_those_of_the_processor(device: str, size: int, axis_px: float) -> None:
-    geometry = {"rotation_axis_px": axis_px, "voxel_um": 4.5}
+    found, expected = (
+        each.reconstruct(noise(), THETAS, size=size, rotation_axis_px=axis_px, voxel_um=4.5)
+        for each in (backend(device), FourierBackend())
+    )
 
-    found = backend(device).reconstruct(noise(), THETAS, size=size, **geometry)
-
-    expected = FourierBackend().reconstruct(noise(), THETAS, size=size, **geometry)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
