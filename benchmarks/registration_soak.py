@@ -20,7 +20,10 @@ class Outcome(Protocol):
     def worst_px(self) -> float: ...
 
     @property
-    def rotation_deg(self) -> float: ...
+    def about_deg(self) -> tuple[float, float, float]: ...
+
+    @property
+    def turn_deg(self) -> float: ...
 
     @property
     def score(self) -> float: ...
@@ -54,11 +57,15 @@ def _good(outcomes: Sequence[Outcome]) -> Table:
     for name, values, unit in (
         ("mean over the region", [one.mean_px for one in outcomes], "voxel"),
         ("worst corner", [one.worst_px for one in outcomes], "voxel"),
-        ("worst rotation", [one.rotation_deg for one in outcomes], "degree"),
+        ("rotation about z", [one.about_deg[0] for one in outcomes], "degree"),
+        ("rotation about y", [one.about_deg[1] for one in outcomes], "degree"),
+        ("rotation about x", [one.about_deg[2] for one in outcomes], "degree"),
+        ("worst axis of each pair", [max(one.about_deg) for one in outcomes], "degree"),
+        ("angle of what is left to turn", [one.turn_deg for one in outcomes], "degree"),
         ("texture score", [one.score for one in outcomes], "sd"),
     ):
         marks = np.quantile(values, [0.0, 0.5, 0.95, 1.0])
-        rows.append((f"{name}, {unit}", *(f"{mark:.3f}" for mark in marks)))
+        rows.append((f"{name}, {unit}", *(f"{mark:.4f}" for mark in marks)))
     n_resolved = sum(one.is_resolved for one in outcomes)
     return Table(
         title=f"{len(outcomes)} pairs, {n_resolved} resolved",

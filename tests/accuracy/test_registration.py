@@ -47,7 +47,8 @@ class Trial:
     seed: int
     mean_px: float
     worst_px: float
-    rotation_deg: float
+    about_deg: tuple[float, float, float]
+    turn_deg: float
     score: float
     is_resolved: bool
 
@@ -90,7 +91,8 @@ def tried(pair: Pair, seed: int) -> Trial:
         seed=seed,
         mean_px=float(errors.mean()),
         worst_px=float(errors.max()),
-        rotation_deg=pair.rotation_error_deg(found.best_guess),
+        about_deg=pair.rotation_errors_deg(found.best_guess),
+        turn_deg=pair.turn_error_deg(found.best_guess),
         score=found.evidence.texture_score,
         is_resolved=found.is_resolved,
     )
@@ -115,13 +117,33 @@ def test_error_is_below_a_tenth_of_a_voxel_with_as_many_views_as_columns_ask_for
     assert pair.errors_px(pair.register().transform).mean() < 0.1
 
 
+def test_a_part_that_sees_hardly_anything_does_not_keep_the_rest_from_settling() -> None:
+    # The lift of a corner of this cell has two places that lead to each other by turns.
+    pair = simulated_pair(46)
+
+    found = pair.register()
+
+    assert found.evidence.uncertainty_px < 0.03
+    assert max(pair.rotation_errors_deg(found.transform)) < 0.03
+
+
 def test_worst_error_is_below_three_tenths_of_a_voxel(trials: Trials) -> None:
     assert max(trial.mean_px for trial in trials.good) < 0.3
 
 
-def test_median_error_of_the_worst_rotation_is_a_fiftieth_of_a_degree(trials: Trials) -> None:
-    # With 192 columns that is a thirtieth of a voxel at the border.
-    assert np.median([trial.rotation_deg for trial in trials.good]) < 0.02
+@pytest.mark.parametrize("axis", ["z", "y", "x"])
+def test_median_error_of_the_rotation_about_each_axis_is_below_a_hundredth_of_a_degree(
+    trials: Trials, axis: str
+) -> None:
+    # With 192 columns that is a sixtieth of a voxel at the border.
+    assert np.median([trial.about_deg["zyx".index(axis)] for trial in trials.good]) < 0.01
+
+
+def test_median_angle_between_found_and_true_rotation_is_below_a_sixtieth_of_a_degree(
+    trials: Trials,
+) -> None:
+    # Three axes at a hundredth each make 0.017.
+    assert np.median([trial.turn_deg for trial in trials.good]) < 0.017
 
 
 def test_what_cannot_be_registered_is_never_believed(trials: Trials) -> None:

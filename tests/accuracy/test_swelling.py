@@ -3,12 +3,13 @@
 Between scans the sample drifts by up to 3 voxels and 0.3 degrees and its grey scale by 2 %.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 
 import numpy as np
 import pytest
 
+from lithoscope_messages import RoiVoxels
 from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, label_anatomy
 from lithoscope_pipeline.correct import Correction
 from lithoscope_pipeline.faces import Swelling, measure_swelling
@@ -26,15 +27,18 @@ from lithoscope_pipeline.phantom import (
 )
 from lithoscope_pipeline.phase_retrieval import PaganinFilter
 from lithoscope_pipeline.reconstruct import reconstruct_slab
-from lithoscope_pipeline.reference_frame import (
-    ReferenceFrame,
-    find_reference_frame,
-    stationary_mask,
-)
-from lithoscope_pipeline.register import register_rigid
+from lithoscope_pipeline.reference_frame import ReferenceFrame, find_reference_frame
 from lithoscope_pipeline.resample import resample_region
+from lithoscope_pipeline.rigid import RigidTransform
 from lithoscope_pipeline.segment import find_grey_references, lithium_share, segment_layers
+from lithoscope_services.stages.register_pair import ScanPair, Way, place_in_frame
 
+SETTINGS = {
+    "engine": "auto",
+    "max_shift_px": 12.0,
+    "residual_limit_px": 1.0,
+    "max_bytes": 2**28,
+}
 LENGTHS = (
     "stack_thickness_um",
     "electrode_gap_um",
@@ -84,20 +88,46 @@ def reconstructed(cell: SimulatedCell, scan: int) -> FloatVolume:
     )
 
 
+class Places:
+    """Lay each scan over the one before, every fourth over the first, as the service does."""
+
+    def __init__(self, cell: SimulatedCell, frame: ReferenceFrame, first: FloatVolume) -> None:
+        self.voxel_um = cell.voxel_um
+        self.frame = frame
+        self.first = self.previous = Way(scan=0, volume=first, transform=frame.transform)
+        self.roi = RoiVoxels(**asdict(frame.roi))
+
+    def of(self, scan: int, moving: FloatVolume) -> RigidTransform:
+        pair = ScanPair(
+            scan=scan,
+            moving=moving,
+            first=self.first,
+            previous=self.previous,
+            roi=self.roi,
+            planes_px=self.frame.planes_px,
+            voxel_um=self.voxel_um,
+        )
+        found = place_in_frame(pair, SETTINGS | {"is_anchor_due": scan % 4 == 0})
+        assert found.reason == ""
+        return found.transform
+
+
 def measured(cell: SimulatedCell) -> Chain:
     """Take all scans of a cell through frame, registration, segmentation and measurement."""
     first = reconstructed(cell, 0)
     frame = find_reference_frame(first, cell.voxel_um)
     assert frame.faces is not None
-    z, y, x = first.shape
-    mask = stationary_mask(frame, (z, y, x))
     anatomy: AnatomyReference | None = None
     swelling, metrics = [], []
+    places = Places(cell, frame, first)
     for point in cell.schedule:
         scan = reconstructed(cell, point.scan) if point.scan else first
-        place = register_rigid(first, scan, mask=mask) if point.scan else frame.transform
-        assert place.verdict == "resolved"
-        swelling.append(measure_swelling(scan, place, frame.faces))
+        place = places.of(point.scan, scan) if point.scan else frame.transform
+        seen = measure_swelling(scan, place, frame.faces)
+        swelling.append(seen)
+        places.previous = Way(
+            scan=point.scan, volume=scan, transform=place, lift_px=seen.plating.mean_px
+        )
         region = resample_region(scan, place, roi=frame.roi).volume
         references = find_grey_references(region)
         classes = segment_layers(region, references)
@@ -142,8 +172,9 @@ def test_faces_of_a_cell_at_rest_stay_where_they_were(is_soak: bool) -> None:
     for seed, n_scans in seeds_at_rest(is_soak):
         for swelling in chain_at_rest(seed, n_scans).swelling:
             assert swelling.stripping.verdict == swelling.plating.verdict == "resolved"
-            assert abs(swelling.stripping.mean_px) < 0.3
-            assert swelling.stack_change_px == pytest.approx(0.0, abs=0.3)
+            assert abs(swelling.stripping.mean_px) < (0.3 if is_soak else 0.2)
+            # One change of 48 was 0.27 voxel.
+            assert swelling.stack_change_px == pytest.approx(0.0, abs=0.3 if is_soak else 0.2)
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -165,5 +196,5 @@ def test_no_lithium_comes_or_goes_where_one_electrode_moves(seed: int, name: str
     roi = chain.frame.roi
     layer_um3 = roi.shape[0] * roi.shape[2] * chain.voxel_um**3
     layers = chain.of(name) / layer_um3
-    # Two faces a side, each to 0.2 voxel.
-    assert np.abs(layers - layers[0]).max() < 0.4
+    # Two faces a side, each to 0.2 voxel, independently of each other.
+    assert np.abs(layers - layers[0]).max() < 0.3

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from lithoscope_pipeline.correct import Correction
 from lithoscope_pipeline.geometry import FloatVolume
@@ -57,9 +58,15 @@ class Pair:
         apart: Points = np.linalg.norm(found.to_scan(inner) - self.true.to_scan(inner), axis=1)
         return apart
 
-    def rotation_error_deg(self, found: RigidTransform) -> float:
-        """Largest error of a rotation about an axis."""
-        return float(np.abs(np.subtract(found.rotation_deg, self.true.rotation_deg)).max())
+    def rotation_errors_deg(self, found: RigidTransform) -> tuple[float, float, float]:
+        """Error of the rotation about (z, y, x)."""
+        z, y, x = np.abs(np.subtract(found.rotation_deg, self.true.rotation_deg)).tolist()
+        return z, y, x
+
+    def turn_error_deg(self, found: RigidTransform) -> float:
+        """Angle of the one rotation that takes the true one to the one that was found."""
+        left = Rotation.from_matrix(found.matrix @ self.true.matrix.T)
+        return float(np.rad2deg(left.magnitude()))
 
 
 def comparison(

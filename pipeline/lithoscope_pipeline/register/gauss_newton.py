@@ -35,6 +35,7 @@ STEP_PX = 1.0e-3  # a smaller step ends the search at the finest level
 PRIOR_PX = 8.0
 PRIOR_RAD = np.deg2rad(1.5)
 _LONGEST_STEP = 2.0  # of a corner, voxels of the level: what is farther is not seen
+_LIFT_STEPS, _LIFT_DAMPING = 8, 0.7  # steps of free lifts; what the next may be of the one before
 _REFRESHED = (1, 4)  # steps before which the gradients of the moving scan are looked up
 
 
@@ -122,7 +123,11 @@ def gauss_newton(
         moved_px = np.abs(delta[:3]).max() + np.abs(delta[3:]).max() * reach_px
         delta *= min(1.0, _LONGEST_STEP * levels[0].factor / max(float(moved_px), 1.0e-30))
         transform = _composed(transform, delta)
-        lifted += lift_steps(equations, points.is_lifted, delta)
+        # A part that sees hardly anything may jump to and fro for ever, and all others with it.
+        shorter = _LIFT_DAMPING ** max(0, n_steps - _LIFT_STEPS)
+        lifted += lift_steps(
+            equations, points.is_lifted, delta, longest_px=_LONGEST_STEP * shorter
+        )
         np.clip(lifted, -most_px, most_px, out=lifted)
         n_steps += 1
         is_settled = bool(moved_px < end_px) and n_steps > _REFRESHED[-1]

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lithoscope_pipeline.register.numerics import SIGMA_PX, Numerics
+from lithoscope_pipeline.register.numerics import Numerics
 from lithoscope_pipeline.register.pairs import Field
 from lithoscope_pipeline.register.points import ComparedPoints, PairLevel
 from lithoscope_pipeline.rigid import Points
 
 CAUCHY = 2.4  # of the noise: 95 % efficient for a normal distribution
-# Smoothed neighbours share their noise: voxels for one independent value.
-_SHARING_VOXELS = (2.0 * np.sqrt(np.pi) * SIGMA_PX) ** 3
 _FLOAT_NOISE = 1.0e-3  # of the structure: what single precision and interpolation leave
 _MIN_INSIDE = 20  # points of a pair, or its straight line means nothing
 
@@ -70,7 +68,7 @@ def match_grey(
     factors, precisions = [], []
     for number, level in enumerate(levels):
         chosen = points.pair_slices[number]
-        seen, is_inside = numerics.sample(level.moving, level.moving_voxels(at_px[chosen]))
+        seen, is_inside = level.sample_moving(numerics, level.moving_voxels(at_px[chosen]))
         if field is not None:
             is_inside &= field.holds(at_px[chosen], margin_px=level.blur_px)
         if not level.pair.is_lifted:
@@ -80,7 +78,7 @@ def match_grey(
             precisions.append(0.0)
             continue
         line = _match_line(points.grey[chosen], seen, is_inside)
-        sharing = 1.0 + (_SHARING_VOXELS - 1.0) * points.density[number]
+        sharing = 1.0 + (level.sharing_voxels - 1.0) * points.density[number]
         values[chosen] = line.values
         weights[chosen] = line.weights
         precisions.append(1.0 / (line.noise**2 * sharing))
@@ -117,9 +115,9 @@ def moving_gradients(
                 continue
             beside = at.copy()
             beside[:, axis] += 1.0
-            above, is_above = numerics.sample(level.moving, beside)
+            above, is_above = level.sample_moving(numerics, beside)
             beside[:, axis] -= 2.0
-            below, is_below = numerics.sample(level.moving, beside)
+            below, is_below = level.sample_moving(numerics, beside)
             step = np.float32(2.0 * level.steps[axis])
             found[chosen, axis] = np.where(is_above & is_below, (above - below) / step, 0.0)
     return np.ascontiguousarray(found @ matrix.astype(np.float32))

@@ -173,6 +173,51 @@ def sample(volume: FloatVolume, at: Doubles, seen: Floats, is_inside: Booleans) 
 
 
 @njit(cache=True, nogil=True)
+def _spline(share: float, weights: Floats) -> None:
+    """Write the four weights of a cubic B-spline at a share of the way between two voxels."""
+    rest = 1.0 - share
+    weights[0] = rest**3 / 6.0
+    weights[1] = 2.0 / 3.0 - share**2 + share**3 / 2.0
+    weights[2] = 2.0 / 3.0 - rest**2 + rest**3 / 2.0
+    weights[3] = share**3 / 6.0
+
+
+@njit(cache=True, nogil=True)
+def sample_blurred(volume: FloatVolume, at: Doubles, seen: Floats, is_inside: Booleans) -> None:
+    """Write values of the cubic B-spline over a volume at places, like `sample`.
+
+    Nothing is undone before: the spline smooths alike wherever a place lies between voxels, which
+    a straight line does not. Beyond the edges their last value goes on.
+    """
+    n_z, n_y, n_x = volume.shape
+    weights = np.empty((3, 4), np.float32)
+    for i in range(at.shape[0]):
+        z, y, x = at[i, 0], at[i, 1], at[i, 2]
+        if not (-0.5 <= z <= n_z - 0.5 and -0.5 <= y <= n_y - 0.5 and -0.5 <= x <= n_x - 0.5):
+            is_inside[i] = False
+            seen[i] = 0.0
+            continue
+        k, j, h = int(np.floor(z)), int(np.floor(y)), int(np.floor(x))
+        _spline(z - k, weights[0])
+        _spline(y - j, weights[1])
+        _spline(x - h, weights[2])
+        h0, h1 = min(max(h - 1, 0), n_x - 1), max(h, 0)
+        h2, h3 = min(h + 1, n_x - 1), min(h + 2, n_x - 1)
+        w0, w1, w2, w3 = weights[2]
+        total = np.float32(0.0)
+        for a in range(4):
+            plane = volume[min(max(k - 1 + a, 0), n_z - 1)]
+            lines = np.float32(0.0)
+            for b in range(4):
+                row = plane[min(max(j - 1 + b, 0), n_y - 1)]
+                line = (w0 * row[h0] + w1 * row[h1]) + (w2 * row[h2] + w3 * row[h3])
+                lines += weights[1, b] * line
+            total += weights[0, a] * lines
+        seen[i] = total
+        is_inside[i] = True
+
+
+@njit(cache=True, nogil=True)
 def _fill(
     row: Doubles, z: float, y: float, x: float, gradient: Floats, place: Floats, up: Doubles
 ) -> None:

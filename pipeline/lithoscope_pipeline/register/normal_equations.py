@@ -173,7 +173,9 @@ def reduced(
     return Reduced(curvature=curvature, power=power, slope=slope, free=free)
 
 
-def lift_steps(equations: Equations, is_lifted: NDArray[np.bool_], delta: Points) -> Points:
+def lift_steps(
+    equations: Equations, is_lifted: NDArray[np.bool_], delta: Points, *, longest_px: float
+) -> Points:
     """Change of the lift of each part, voxels, that goes with a step of the transform."""
     steps = np.zeros((len(is_lifted), N_ALL - N_RIGID))
     part = np.flatnonzero(is_lifted)
@@ -181,7 +183,7 @@ def lift_steps(equations: Equations, is_lifted: NDArray[np.bool_], delta: Points
         cross = equations.curvature[part, N_RIGID:, :N_RIGID]
         asked = equations.slope[part, N_RIGID:] + cross @ delta
         wanted = (_lift_inverse(equations, part) @ asked[:, :, None])[:, :, 0]
-        steps[part] = np.clip(wanted, -2.0, 2.0)
+        steps[part] = np.clip(wanted, -longest_px, longest_px)
     return steps
 
 

@@ -12,6 +12,8 @@ from lithoscope_pipeline.register import kernels
 
 SIGMA_PX = 1.0  # of the smoothing at each level
 _REACH_SIGMAS = 3.0
+#: Middle and one side of the cubic B-spline at voxels.
+SPLINE_TAPS = np.array([2.0 / 3.0, 1.0 / 6.0], dtype=np.float32)
 
 #: A smoothed volume where the numerics keep it: an array here, a tensor on a device.
 Handle = Any
@@ -46,9 +48,17 @@ class Numerics(Protocol):
         """Give trilinear values at places (n, 3) in voxels of a level, and which lie inside."""
 
     def without_line(
-        self, level: Handle, offsets: NDArray[np.int64], weights: NDArray[np.float32]
+        self, volume: FloatVolume, offsets: NDArray[np.int64], weights: NDArray[np.float32]
     ) -> Handle:
-        """Take the mean along a line in its slice from each voxel; see `kernels`."""
+        """Take the mean along a line in its slice from each voxel, and smooth nothing."""
+
+    def blurred(self, level: Handle) -> Handle:
+        """Smooth at its voxels what is not smoothed as `sample_blurred` does between them."""
+
+    def sample_blurred(
+        self, level: Handle, at: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Give values of the cubic B-spline over the voxels at places (n, 3), like `sample`."""
 
 
 class CpuNumerics:
@@ -94,10 +104,24 @@ class CpuNumerics:
         return seen, is_inside
 
     def without_line(
-        self, level: Handle, offsets: NDArray[np.int64], weights: NDArray[np.float32]
+        self, volume: FloatVolume, offsets: NDArray[np.int64], weights: NDArray[np.float32]
     ) -> Handle:
         """Take the mean along a line in its slice from each voxel; see `kernels`."""
-        return kernels.take_away_line(level, offsets, weights)
+        held = np.ascontiguousarray(volume, dtype=np.float32)
+        return kernels.take_away_line(held, offsets, weights)
+
+    def blurred(self, level: Handle) -> Handle:
+        """Smooth at its voxels what is not smoothed as `sample_blurred` does between them."""
+        return kernels.smooth(level, SPLINE_TAPS)
+
+    def sample_blurred(
+        self, level: Handle, at: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Give values of the cubic B-spline over the voxels at places (n, 3), like `sample`."""
+        seen = np.empty(len(at), np.float32)
+        is_inside = np.empty(len(at), np.bool_)
+        kernels.sample_blurred(level, at, seen, is_inside)
+        return seen, is_inside
 
 
 def halve_thick(volume: FloatVolume, thin_axes: tuple[bool, bool, bool]) -> FloatVolume:

@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.geometry import MaskVolume
-from lithoscope_pipeline.register.numerics import Handle, Numerics
+from lithoscope_pipeline.register.numerics import SIGMA_PX, Handle, Numerics
 from lithoscope_pipeline.register.pairs import BlockPair, Comparison
 from lithoscope_pipeline.rigid import Points, Triple
 
 SEED = 20230801  # any fixed number: equal input, equal points
 CANDIDATES_PER_POINT = 4
+# Sum of the weights of the smoothing, squared, over that of their squares.
+GAUSS_SHARING = float((2.0 * np.sqrt(np.pi) * SIGMA_PX) ** 3)
+SPLINE_SHARING = 8.0
 _BLUR_PX = 2.0
 _TILE_VOXELS = 24  # a part of a block is no narrower, or it could not vote
 
@@ -31,6 +34,9 @@ class PairLevel:
         Axes along which nothing is binned.
     fixed, moving
         Binned and smoothed.
+    is_bare
+        Whether ``moving`` is smoothed only where it is looked up, by a cubic B-spline, and
+        ``fixed`` by the same.
     """
 
     pair: BlockPair
@@ -38,6 +44,7 @@ class PairLevel:
     thin_axes: tuple[bool, bool, bool]
     fixed: Handle
     moving: Handle
+    is_bare: bool = False
 
     @property
     def steps(self) -> NDArray[np.int64]:
@@ -53,6 +60,19 @@ class PairLevel:
     def blur_px(self) -> float:
         """How far binning and smoothing carry a grey value, voxels of the scan."""
         return _BLUR_PX * (self.factor - 1)
+
+    @property
+    def sharing_voxels(self) -> float:
+        """Voxels for one independent value: smoothed neighbours share their noise."""
+        return SPLINE_SHARING if self.is_bare else GAUSS_SHARING
+
+    def sample_moving(
+        self, numerics: Numerics, at: Points
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Give grey values of the moving scan at its voxels (n, 3), and which lie inside."""
+        if self.is_bare:
+            return numerics.sample_blurred(self.moving, at)
+        return numerics.sample(self.moving, at)
 
     @property
     def mask(self) -> MaskVolume | None:

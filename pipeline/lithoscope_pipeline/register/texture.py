@@ -4,8 +4,10 @@ A flat layer that is wider than the field sends all its sharp contrast into the 
 along it. Views lie a finite angle apart, so the layer appears turned to the nearest of them, by up
 to half that angle and in both scans differently. Compact texture is seen sharply by all views.
 What is alike along the layers is taken away, which is a high-pass filter along them; what is left
-says how the cell has turned and moved. How far it has moved across the layers both say: they
-appear turned about the middle of the field and stay where they are there.
+says how the cell has turned and moved. It is compared as sharp as it is: places between voxels are
+looked up in a cubic B-spline, which smooths alike wherever they lie, and nothing else is smoothed.
+How far it has moved across the layers both say: they appear turned about the middle of the field
+and stay where they are there.
 """
 
 from collections.abc import Sequence
@@ -56,9 +58,9 @@ def fit_texture(
     bare = []
     for level in levels:
         across = np.array(level.pair.lift_direction)
-        fixed = numerics.without_line(level.fixed, *line_along(across))
-        moving = numerics.without_line(level.moving, *line_along(turned @ across))
-        bare.append(replace(level, fixed=fixed, moving=moving))
+        fixed = numerics.without_line(level.pair.fixed, *line_along(across))
+        moving = numerics.without_line(level.pair.moving, *line_along(turned @ across))
+        bare.append(replace(level, fixed=numerics.blurred(fixed), moving=moving, is_bare=True))
     points = choose_points(bare, numerics, n_points=n_points)
     fit = gauss_newton(
         bare, points, numerics, comparison, start=before.transform, lifts=before.lifts

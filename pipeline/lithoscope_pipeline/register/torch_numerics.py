@@ -5,6 +5,7 @@ Only the points that are compared come back: a few megabytes a step.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from lithoscope_pipeline.geometry import FloatVolume
-from lithoscope_pipeline.register.numerics import Handle, gaussian_taps
+from lithoscope_pipeline.register.numerics import SPLINE_TAPS, Handle, gaussian_taps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class TorchNumerics:
         factor = 1
         while True:
             if factor in factors:
-                found[factor] = self._smooth(binned)
+                found[factor] = self._convolved(binned, gaussian_taps())
             if factor >= max(factors):
                 return found
             factor, binned = 2 * factor, functional.avg_pool3d(binned, pool)
@@ -95,10 +96,41 @@ class TorchNumerics:
         seen = torch.where(is_inside, seen, 0.0)
         return seen.cpu().numpy(), is_inside.cpu().numpy()
 
+    def blurred(self, level: Handle) -> Handle:
+        """Smooth at its voxels what is not smoothed as `sample_blurred` does between them."""
+        return self._convolved(level[None, None], SPLINE_TAPS)
+
+    def sample_blurred(
+        self, level: Handle, at: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Give values of the cubic B-spline over the voxels at places (n, 3), like `sample`."""
+        places = torch.from_numpy(np.ascontiguousarray(at)).to(self.device)
+        size = torch.tensor(level.shape, device=self.device)
+        is_inside = ((places >= -0.5) & (places <= size - 0.5)).all(dim=1)
+        held = torch.where(is_inside[:, None], places, 0.0)
+        low = held.floor()
+        share = (held - low).to(torch.float32)
+        rest = 1.0 - share
+        weights = (
+            rest**3 / 6.0,
+            2.0 / 3.0 - share**2 + share**3 / 2.0,
+            2.0 / 3.0 - rest**2 + rest**3 / 2.0,
+            share**3 / 6.0,
+        )
+        seen = torch.zeros(len(at), dtype=torch.float32, device=self.device)
+        for z, y, x in product(range(4), repeat=3):
+            step = torch.tensor((z - 1, y - 1, x - 1), device=self.device)
+            index = torch.minimum((low.long() + step).clamp(min=0), size - 1)
+            weight = weights[z][:, 0] * weights[y][:, 1] * weights[x][:, 2]
+            seen += weight * level[index[:, 0], index[:, 1], index[:, 2]]
+        seen = torch.where(is_inside, seen, 0.0)
+        return seen.cpu().numpy(), is_inside.cpu().numpy()
+
     def without_line(
-        self, level: Handle, offsets: NDArray[np.int64], weights: NDArray[np.float32]
+        self, volume: FloatVolume, offsets: NDArray[np.int64], weights: NDArray[np.float32]
     ) -> Handle:
         """Take the mean along a line in its slice from each voxel; see `kernels`."""
+        level = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32)).to(self.device)
         _, n_y, n_x = level.shape
         rows, columns = (torch.arange(size, device=self.device) for size in (n_y, n_x))
         out = level.clone()
@@ -107,8 +139,8 @@ class TorchNumerics:
             out -= weight * line.index_select(2, (columns + along).clamp(0, n_x - 1))
         return out
 
-    def _smooth(self, volume: torch.Tensor) -> torch.Tensor:
-        side = torch.from_numpy(gaussian_taps().copy()).to(self.device)
+    def _convolved(self, volume: torch.Tensor, half: NDArray[np.float32]) -> torch.Tensor:
+        side = torch.from_numpy(half.copy()).to(self.device)
         taps = torch.cat([side.flip(0)[:-1], side])
         reach = len(side) - 1
         smooth = volume

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 from lithoscope_pipeline.geometry import FloatVolume
 from lithoscope_pipeline.register import (
@@ -74,3 +75,36 @@ def test_what_is_alike_along_a_layer_is_taken_away(across: tuple[float, float, f
 
     assert weights.sum() == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_allclose(left[:, 16:32, 16:32], 0.0, atol=1e-4)
+
+
+def test_blurred_values_are_those_of_a_cubic_spline_over_the_voxels() -> None:
+    rng = np.random.default_rng(3)
+    volume = rng.normal(size=(7, 9, 8)).astype(np.float32)
+    at = rng.uniform(0.0, np.array(volume.shape) - 1.0, (300, 3))
+    ours = CpuNumerics()
+
+    seen, is_inside = ours.sample_blurred(volume, at)
+
+    assert is_inside.all()
+    spline = map_coordinates(volume, at.T, order=3, prefilter=False, mode="nearest")
+    np.testing.assert_allclose(seen, spline, atol=1e-5)
+
+
+def test_values_at_voxels_are_blurred_like_those_between_them() -> None:
+    volume = np.random.default_rng(3).normal(size=(7, 9, 8)).astype(np.float32)
+    index = np.stack(np.unravel_index(np.arange(volume.size), volume.shape), axis=1)
+    ours = CpuNumerics()
+
+    seen, _ = ours.sample_blurred(volume, index.astype(np.float64))
+
+    np.testing.assert_allclose(ours.blurred(volume).ravel(), seen, atol=1e-5)
+
+
+def test_what_lies_outside_is_not_blurred_but_left_out() -> None:
+    volume = np.ones((4, 5, 6), np.float32)
+    at = np.array([[-0.6, 2.0, 2.0], [2.0, 4.6, 2.0], [2.0, 2.0, 5.6], [2.0, 2.0, 2.0]])
+
+    seen, is_inside = CpuNumerics().sample_blurred(volume, at)
+
+    assert is_inside.tolist() == [False, False, False, True]
+    assert seen == pytest.approx([0.0, 0.0, 0.0, 1.0])
