@@ -12,9 +12,18 @@ from lithoscope_messages._base import (
     ScanNumber,
     Sha256,
     TileNumber,
-    Value,
 )
 from lithoscope_messages.account import ScanAccount, lift_scan_completed
+from lithoscope_messages.findings import (
+    AxisFinding,
+    ConfidenceFinding,
+    CoverageFinding,
+    FaceFinding,
+    GreyFinding,
+    RoiVoxels,
+    TileFinding,
+    Vector3,
+)
 from lithoscope_messages.frames import (
     ExpectedCount,
     ExperimentDescription,
@@ -26,18 +35,6 @@ from lithoscope_messages.frames import (
 from lithoscope_messages.metrics import MetricValue
 
 StageName = Literal["reconstruct", "register", "segment", "measure", "decide"]
-Vector3 = tuple[float, float, float]
-
-
-class RoiVoxels(Value):
-    """A box of voxels in the reference frame, half open."""
-
-    z0: int
-    z1: int
-    y0: int
-    y1: int
-    x0: int
-    x1: int
 
 
 class ServiceStarted(Fact):
@@ -50,11 +47,11 @@ class ServiceStarted(Fact):
     software_version: Annotated[str, Field(max_length=64)]
 
 
-class ExperimentStarted(Fact):
-    """An experiment begins."""
+class ExperimentStarted(Lifted, Fact):
+    """An experiment begins; version 1 knew no ``made_from``."""
 
     type: Literal["ExperimentStarted"] = "ExperimentStarted"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     description: ExperimentDescription
     settings: Annotated[dict[str, Any], Field(description="Resolved settings, as JSON")]
     format_version: Annotated[int, Field(ge=1, description="Of the store")]
@@ -126,75 +123,6 @@ class SlabReady(ScanFact):
     sha256: Annotated[Sha256, Field(description="Of dtype, shape and C-order voxels")]
 
 
-class AxisFinding(Value):
-    """Where the rotation axis was taken to be, and how sure that is."""
-
-    position_px: float
-    confidence: Annotated[float, Field(ge=0, le=1)]
-    verdict: Literal["resolved", "ambiguous", "border", "flat", "given"]
-    tilt_deg: Annotated[
-        float,
-        Field(description="Against the columns of the detector, taken off; 0: not worth it"),
-    ] = 0.0
-    methods: Annotated[
-        tuple[Annotated[str, Field(max_length=32)], ...],
-        Field(description="What bears it out"),
-    ] = ()
-    reason: Annotated[
-        str, Field(max_length=300, description="Why it is not resolved; empty if it is")
-    ] = ""
-
-
-class TileFinding(Value):
-    """Where a vertical tile was laid in the volume of its scan."""
-
-    tile: TileNumber
-    n_rows: Annotated[int, Field(ge=1, description="Slices of the tile")]
-    origin_px: Annotated[
-        Vector3, Field(description="Place of its first voxel in the volume (z, y, x), voxels")
-    ]
-    overlap_rows: Annotated[
-        int | None, Field(ge=1, description="Slices shared with the tile below; null: the lowest")
-    ] = None
-    shift_px: Annotated[
-        Vector3,
-        Field(description="Against the tile below, beside the overlap (z, y, x), voxels"),
-    ] = (0.0, 0.0, 0.0)
-    residual_px: Annotated[
-        float | None,
-        Field(ge=0, description="How far parts of it are off that shift; null: not measured"),
-    ] = None
-    significance: Annotated[
-        float | None, Field(description="Standard deviations of the match above chance")
-    ] = None
-    offset_per_cm: Annotated[
-        float, Field(description="Grey taken off it to meet the tile below, 1/cm")
-    ] = 0.0
-    verdict: Annotated[
-        Literal["first", "resolved", "unresolved"],
-        Field(description="unresolved: laid by the rows alone, which the settings gave"),
-    ]
-    axis: AxisFinding | None = None
-
-
-class CoverageFinding(Value):
-    """What the projections that were used cover; of several tiles the worst."""
-
-    n_expected: Annotated[int, Field(ge=0, description="Projections announced")]
-    n_stored: Annotated[int, Field(ge=0, description="Projections on disk")]
-    n_low: Annotated[int, Field(ge=0, description="Of these, left out for too little light")]
-    completeness: Annotated[float, Field(ge=0, le=1, description="Used / announced")]
-    largest_gap_deg: Annotated[float, Field(ge=0, description="Between neighbouring angles")]
-    edge_on_coverage: Annotated[
-        float, Field(ge=0, le=1, description="Completeness within 15 degrees of edge-on")
-    ]
-    edge_on_gap_deg: Annotated[float, Field(ge=0, description="Between neighbouring angles there")]
-    reasons: Annotated[
-        tuple[Annotated[str, Field(max_length=300)], ...],
-        Field(description="What is not as it should be; empty for a whole scan"),
-    ] = ()
-
-
 class VolumeReady(Lifted, ScanFact):
     """A volume is complete; version 1 had neither ``tiles`` nor ``coverage``."""
 
@@ -216,26 +144,6 @@ class VolumeReady(Lifted, ScanFact):
     ] = ()
     coverage: CoverageFinding | None = None
     flags: tuple[str, ...] = ()
-
-
-class FaceFinding(Value):
-    """How far the outer face of an electrode has moved along y since the first scan."""
-
-    side: Literal["stripping", "plating"]
-    verdict: Annotated[
-        Literal["resolved", "unresolved"],
-        Field(description="unresolved: its map must not be used"),
-    ]
-    mean_px: Annotated[
-        float | None, Field(description="Mean displacement, voxels, up is positive")
-    ] = None
-    scatter_px: Annotated[
-        float | None, Field(ge=0, description="Of single patches about the smooth map, voxels")
-    ] = None
-    good_share: Annotated[
-        float, Field(ge=0, le=1, description="Share of the patches that agree with the map")
-    ] = 0.0
-    reason: Annotated[str, Field(max_length=300)] = ""
 
 
 class TransformReady(Lifted, ScanFact):
@@ -310,20 +218,44 @@ class TransformReady(Lifted, ScanFact):
     ] = None
 
 
-class LabelsReady(ScanFact):
-    """The labels of a scan are complete."""
+class LabelsReady(Lifted, ScanFact):
+    """The labels of a scan are complete; version 1 knew no networks."""
 
     type: Literal["LabelsReady"] = "LabelsReady"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     work_key: Sha256
     path: Annotated[RelativePath, Field(description="OME-Zarr image; labels lie inside it")]
     label_name: Annotated[str, Field(max_length=64)] = "cell"
+    single_scan_label_name: Annotated[
+        str | None,
+        Field(max_length=64, description="Labels made without earlier scans; null: the same"),
+    ] = None
     shape: tuple[int, int, int]
     voxel_um: Annotated[float, Field(gt=0)]
     sha256: Annotated[Sha256, Field(description="Of dtype, shape and C-order voxels")]
     model: Annotated[str, Field(max_length=128)]
+    model_sha256: Annotated[Sha256 | None, Field(description="Of the card of the network")] = None
+    engine: Annotated[
+        str, Field(max_length=128, description="What ran the network, its library and precision")
+    ] = ""
+    earlier_scans: Annotated[
+        tuple[ScanNumber, ...], Field(description="That the network was shown, the first one last")
+    ] = ()
     polarity: Literal["denser_is_brighter", "denser_is_darker"] = "denser_is_brighter"
     cnr_li_electrolyte: float | None = None
+    grey: GreyFinding | None = None
+    soft_voxels: dict[str, float] = Field(
+        default_factory=dict,
+        description="Sum of the probability of each class of the network, voxels",
+    )
+    confidence: ConfidenceFinding | None = None
+    relabelled: dict[str, int] = Field(
+        default_factory=dict,
+        description="Voxels that a rule of the anatomy gave another class, by rule",
+    )
+    unsegmented: Annotated[
+        tuple[str, ...], Field(description="Classes that the method does not tell apart")
+    ] = ("pit", "void")
     flags: tuple[str, ...] = ()
 
 
@@ -365,6 +297,20 @@ class StageFailed(ScanFact):
     work_key: Sha256 | None = None
     attempts: Annotated[int, Field(ge=0)]
     error: Annotated[str, Field(max_length=2000, description="What, where, what to do")]
+
+
+class Pruned(ScanFact):
+    """Somebody thinned out a scan; it may come after the end of the experiment."""
+
+    type: Literal["Pruned"] = "Pruned"
+    version: Literal[1] = 1
+    part: Literal["frames", "reconstructions", "probabilities"]
+    paths: Annotated[
+        tuple[RelativePath, ...], Field(description="Folders and files that were removed")
+    ]
+    n_files: Annotated[int, Field(ge=0, description="Files in them")]
+    n_bytes: Annotated[int, Field(ge=0, description="Bytes in them")]
+    person: Annotated[str, Field(min_length=1, max_length=128, description="Who did it")]
 
 
 class ExperimentEnded(Fact):

@@ -83,9 +83,13 @@ class ExperimentDescription(Value):
     """What a source knows of an experiment when it starts; null leaves it to the settings."""
 
     source: Annotated[
-        Literal["live", "simulated", "files", "volumes", "replay"],
-        Field(description="Where the frames come from"),
+        Literal["live", "simulated", "files", "volumes", "replay", "reprocess"],
+        Field(description="Where the frames come from; nothing is ever sent to act for a replay"),
     ] = "live"
+    made_from: Annotated[
+        ExperimentName | None,
+        Field(description="Of a replay or a re-processing: the experiment whose frames these are"),
+    ] = None
     n_scans: Annotated[int | None, Field(ge=1, description="Scans planned, if known")] = None
     sample: Annotated[str, Field(max_length=200, description="Name of the sample")] = ""
     active_area_cm2: Annotated[float | None, Field(gt=0, description="Of the whole cell")] = None
@@ -100,11 +104,14 @@ class ExperimentDescription(Value):
     size: Annotated[str | None, Field(description="Size of a simulated experiment")] = None
 
 
-class ExperimentBegin(Message):
-    """The first message of a session: which experiment it feeds."""
+class ExperimentBegin(Lifted, Message):
+    """The first message of a session: which experiment it feeds.
+
+    Version 1 knew no ``made_from``.
+    """
 
     type: Literal["ExperimentBegin"] = "ExperimentBegin"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     experiment: ExperimentName
     session: Session
     sequence: Sequence

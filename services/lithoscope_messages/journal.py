@@ -17,6 +17,7 @@ Role = Literal[
     "segment",
     "measure",
     "decide",
+    "act",
     "dashboard",
     "command_line",
 ]

@@ -17,6 +17,7 @@ FactMessage = (
     | facts.ElectrochemistryAppended
     | facts.StageFailed
     | facts.ExperimentEnded
+    | facts.Pruned
     | decisions.ScanDecided
     | decisions.VerdictLate
     | decisions.RuleFired
@@ -29,7 +30,10 @@ FactMessage = (
     | decisions.ActionFailed
     | decisions.ActionUnknown
     | decisions.Armed
+    | decisions.ArmRefused
     | decisions.Disarmed
+    | decisions.AlarmAcknowledged
+    | decisions.HoldReleased
     | decisions.BlindAlarm
 )
 RequestMessage = (
@@ -37,6 +41,7 @@ RequestMessage = (
     | decisions.RejectionRequested
     | decisions.ArmRequested
     | decisions.DisarmRequested
+    | decisions.HoldReleaseRequested
     | decisions.AcknowledgeRequested
     | decisions.RetryRequested
     | decisions.ReplayControlRequested
@@ -49,6 +54,7 @@ _REQUESTS = frozenset(
         "RejectionRequested",
         "ArmRequested",
         "DisarmRequested",
+        "HoldReleaseRequested",
         "AcknowledgeRequested",
         "RetryRequested",
         "ReplayControlRequested",
@@ -85,14 +91,26 @@ MAY_APPEND: dict[str, frozenset[str]] = {
         "ActionApproved",
         "ActionRejected",
         "ActionExpired",
-        "ActionSent",
-        "ActionConfirmed",
-        "ActionFailed",
-        "ActionUnknown",
-        "Armed",
-        "Disarmed",
+        "AlarmAcknowledged",
+        "HoldReleased",
         "BlindAlarm",
     },
+    "act": frozenset(
+        {
+            "ServiceStarted",
+            "ActionExpired",
+            "ActionSent",
+            "ActionConfirmed",
+            "ActionFailed",
+            "ActionUnknown",
+            "Armed",
+            "ArmRefused",
+            "Disarmed",
+        }
+    ),
     "dashboard": _REQUESTS | {"ServiceStarted"},
-    "command_line": _REQUESTS,
+    "command_line": _REQUESTS | {"Pruned"},
 }
+
+#: What may still be said of an experiment whose journal is sealed.
+MAY_AMEND = frozenset({"Pruned"})

@@ -47,6 +47,8 @@ from lithoscope_store.frame_store import (
 from lithoscope_store.journal_database import (
     JournalDatabase,
     JournalPage,
+)
+from lithoscope_store.journal_reading import (
     read_journal,
 )
 from lithoscope_store.layout import (
@@ -59,6 +61,7 @@ from lithoscope_store.locks import (
     lock_holder,
 )
 from lithoscope_store.manifest import (
+    experiment_size,
     verify_manifest,
     write_manifest,
 )
@@ -69,6 +72,17 @@ from lithoscope_store.maps import (
 )
 from lithoscope_store.ngff import (
     LabelClass,
+)
+from lithoscope_store.prune import (
+    Prunable,
+    find_prunable,
+    pruned_scans,
+    remove_pruned,
+)
+from lithoscope_store.verify import (
+    Finding,
+    Verified,
+    verify_experiment,
 )
 from lithoscope_store.volume_metadata import (
     VolumeInfo,
@@ -91,6 +105,7 @@ __all__ = [
     "ElectrochemistryError",
     "ElectrochemistryWriter",
     "ExperimentPaths",
+    "Finding",
     "FrameReader",
     "FrameRecord",
     "FrameWriter",
@@ -102,12 +117,14 @@ __all__ = [
     "LockedError",
     "Maps",
     "NotStoredError",
+    "Prunable",
     "Store",
     "StoreError",
     "StoreFormatError",
     "StoreFullError",
     "UnsafeArrayError",
     "UnsafePathError",
+    "Verified",
     "VolumeInfo",
     "WrongFrameError",
     "WrongJournalError",
@@ -116,20 +133,25 @@ __all__ = [
     "create_labels",
     "create_volume",
     "experiment_lock",
+    "experiment_size",
     "find_instance",
+    "find_prunable",
     "finish_volume",
     "frames_sha256",
     "ipc_endpoint",
     "label_classes",
     "lock_holder",
+    "pruned_scans",
     "read_electrochemistry",
     "read_journal",
     "read_maps",
     "read_region",
     "read_slab",
     "remove_instance",
+    "remove_pruned",
     "runtime_directory",
     "verify_chain",
+    "verify_experiment",
     "verify_manifest",
     "volume_info",
     "write_instance",

@@ -4,28 +4,36 @@ WAL with ``synchronous=FULL``: what ``append`` has returned survives a power cut
 service opens a live file; all others ask it.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from lithoscope_messages import Entry, JournalMessage, Lifted, MessageError, adapter_of, decode
+from lithoscope_messages import (
+    MAY_AMEND,
+    Entry,
+    JournalMessage,
+)
 from lithoscope_store.chain import FIRST_PREVIOUS_HASH, entry_hash
 from lithoscope_store.durable import fsync_directory, make_directory
 from lithoscope_store.errors import (
-    CorruptDataError,
     JournalSealedError,
-    NotStoredError,
     StoreError,
     StoreFormatError,
-    StoreFullError,
     WrongJournalError,
 )
-from lithoscope_store.layout import FORMAT_VERSION, check_format_version
+from lithoscope_store.journal_reading import (
+    COLUMNS,
+    check_journal,
+    naming_errors,
+    read_entries,
+    read_property,
+    to_entry,
+)
+from lithoscope_store.layout import FORMAT_VERSION
 
 _SCHEMA = """
 CREATE TABLE journal (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -40,9 +48,6 @@ CREATE TABLE entries (
     UNIQUE (type, key)
 ) STRICT;
 """
-_COLUMNS = "number, appended_ns, previous_hash, hash, message_json"
-_MESSAGES = adapter_of(JournalMessage)
-_Row = tuple[int, int, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,10 @@ class JournalDatabase:
         self._clock = clock
         make_directory(path.parent)
         is_new = not path.exists()
-        with _naming_errors(path):
+        with naming_errors(path):
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         try:
-            with _naming_errors(path):
+            with naming_errors(path):
                 self._open()
         except (StoreError, sqlite3.Error):
             self._connection.close()
@@ -105,14 +110,14 @@ class JournalDatabase:
     @property
     def head(self) -> int:
         """Number of the last entry; 0 if there is none."""
-        with _naming_errors(self.path):
+        with naming_errors(self.path):
             return self._last()[0]
 
     @property
     def is_sealed(self) -> bool:
         """Whether the experiment is over and nothing can be appended."""
-        with _naming_errors(self.path):
-            return _property(self._connection, "sealed") == "1"
+        with naming_errors(self.path):
+            return read_property(self._connection, "sealed") == "1"
 
     def append(self, messages: Sequence[JournalMessage]) -> Appended:
         """Write messages, all or none; they are on the disk when this returns.
@@ -139,7 +144,24 @@ class JournalDatabase:
                 f"{self.path} is sealed: experiment {self.experiment!r} is over; "
                 "use another name, or reprocess it under another name"
             )
-        with _naming_errors(self.path), self._transaction():
+        with naming_errors(self.path), self._transaction():
+            return self._insert(messages)
+
+    def amend(self, messages: Sequence[JournalMessage]) -> Appended:
+        """Write what may still be said after the end; the journal stays sealed.
+
+        Raises
+        ------
+        WrongJournalError
+            If the journal is not sealed, or takes no such message once it is.
+        """
+        forbidden = sorted({message.type for message in messages} - MAY_AMEND)
+        if forbidden or not self.is_sealed:
+            raise WrongJournalError(
+                f"{self.path} takes {', '.join(sorted(MAY_AMEND))} alone, after it was sealed; "
+                f"not {', '.join(forbidden) or 'before'}"
+            )
+        with naming_errors(self.path), self._transaction():
             return self._insert(messages)
 
     def read_since(self, after: int, limit: int = 1000) -> JournalPage:
@@ -150,13 +172,15 @@ class JournalDatabase:
         CorruptDataError
             If an entry is not what was written; the text names it.
         """
-        with _naming_errors(self.path):
+        with naming_errors(self.path):
             head = self._last()[0]
-            return JournalPage(head, tuple(_read(self._connection, self.path, after, limit)))
+            return JournalPage(
+                head, tuple(read_entries(self._connection, self.path, after, limit))
+            )
 
     def seal(self) -> None:
         """Close the experiment for ever: one plain file, without WAL, that takes no more."""
-        with _naming_errors(self.path):
+        with naming_errors(self.path):
             self._connection.execute("UPDATE journal SET value = '1' WHERE name = 'sealed'")
             self._leave_wal()
 
@@ -171,15 +195,16 @@ class JournalDatabase:
         self.close()
 
     def _open(self) -> None:
-        if not _check(self._connection, self.path):
+        if not check_journal(self._connection, self.path):
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._create()
-        owner = _property(self._connection, "experiment")
+        owner = read_property(self._connection, "experiment")
         if owner != self.experiment:
             raise StoreFormatError(
                 f"{self.path} is the journal of {owner!r}, not of {self.experiment!r}; "
-                "a folder cannot be renamed by hand, use `lithoscope export` and `import`"
+                "an experiment keeps its name: every entry has it, and the chain; rename the "
+                "folder back"
             )
         if self.is_sealed:
             self._leave_wal()  # a crash may have come between the mark and this
@@ -228,11 +253,11 @@ class JournalDatabase:
         entries, new = [], []
         for message in messages:
             row = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM entries WHERE type = ? AND key = ?",
+                f"SELECT {COLUMNS} FROM entries WHERE type = ? AND key = ?",
                 (message.type, message.key),
             ).fetchone()
             if row:
-                entries.append(_entry(row, self.path))
+                entries.append(to_entry(row, self.path))
                 continue
             number += 1
             text = message.model_dump_json()
@@ -244,7 +269,7 @@ class JournalDatabase:
                 message=message,
             )
             self._connection.execute(
-                f"INSERT INTO entries ({_COLUMNS}, type, key) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO entries ({COLUMNS}, type, key) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     number,
                     entry.appended_ns,
@@ -259,108 +284,3 @@ class JournalDatabase:
             entries.append(entry)
             new.append(entry)
         return Appended(entries=tuple(entries), new=tuple(new))
-
-
-def read_journal(path: Path) -> list[Entry]:
-    """Read all entries of an experiment that is sealed or not running.
-
-    Raises
-    ------
-    NotStoredError
-        If there is no journal.
-    StoreFormatError
-        If a newer version has written it, or if it is no journal.
-    CorruptDataError
-        If an entry is not what was written; the text names it.
-    """
-    if not path.is_file():
-        raise NotStoredError(f"there is no journal at {path}; check --store and the name")
-    with (
-        _naming_errors(path),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
-    ):
-        if not _check(connection, path):
-            return []
-        return list(_read(connection, path, 0, -1))
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether there is a journal in the file; refuses what is none or of a newer version."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if version == 0 and tables == 0:
-        return False
-    check_format_version(version, path)
-    return True
-
-
-def _property(connection: sqlite3.Connection, name: str) -> str | None:
-    row = connection.execute("SELECT value FROM journal WHERE name = ?", (name,)).fetchone()
-    return str(row[0]) if row else None
-
-
-def _read(connection: sqlite3.Connection, path: Path, after: int, limit: int) -> Iterator[Entry]:
-    previous = connection.execute("SELECT hash FROM entries WHERE number = ?", (after,)).fetchone()
-    previous_hash = str(previous[0]) if previous else FIRST_PREVIOUS_HASH
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM entries WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
-    )
-    for number, row in enumerate(rows, start=after + 1):
-        if row[0] != number or row[2] != previous_hash:
-            raise CorruptDataError(
-                f"{path}: entry {number} does not follow the one before it; restore a copy"
-            )
-        entry = _entry(row, path)
-        previous_hash = entry.hash
-        yield entry
-
-
-def _entry(row: _Row, path: Path) -> Entry:
-    number, appended_ns, previous_hash, stored_hash, text = row
-    if entry_hash(previous_hash, text) != stored_hash:
-        raise CorruptDataError(
-            f"{path}: entry {number} is not what was written, its hash does not fit; "
-            "restore a copy"
-        )
-    try:
-        message = decode(text.encode(), _MESSAGES)
-    except MessageError as error:
-        raise StoreFormatError(
-            f"{path}: entry {number} is of a kind that this program does not know ({error}); "
-            "install a newer lithoscope"
-        ) from error
-    return Entry(
-        number=number,
-        appended_ns=appended_ns,
-        previous_hash=previous_hash,
-        hash=stored_hash,
-        message=message,
-        written_json=text if _is_lifted(text, message) else None,
-    )
-
-
-def _is_lifted(text: str, message: JournalMessage) -> bool:
-    # Only a message with an older version is parsed twice: there are few of them.
-    return (
-        isinstance(message, Lifted)
-        and json.loads(text).get("version", message.version) != message.version
-    )
-
-
-@contextmanager
-def _naming_errors(path: Path) -> Iterator[None]:
-    """Say which file it was, and tell a full disk and a damaged file from our own mistakes."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreFullError(
-                f"no space left while writing {path}; nothing already stored is lost; "
-                "free space on this disk"
-            ) from error
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise CorruptDataError(f"{path} is damaged or no journal ({error})") from error
-        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
-            raise StoreError(f"{path} cannot be read or written ({error})") from error
-        raise

@@ -184,6 +184,11 @@ class Store:
         """Facts about the instance itself."""
         return self.root / ".lithoscope" / "system.sqlite"
 
+    @property
+    def unfinished(self) -> "Store":
+        """Where experiments are made that nobody shall see before they are whole."""
+        return Store(self.root / ".lithoscope" / "unfinished")
+
     def experiment(self, name: str) -> ExperimentPaths:
         """Paths of an experiment, whether it exists or not.
 
