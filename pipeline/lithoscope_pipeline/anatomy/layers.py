@@ -1,4 +1,4 @@
-"""From network classes to anatomy: sides, plated and redeposited lithium, dendrites.
+"""From materials to anatomy: sides, plated and redeposited lithium, dendrites.
 
 Information from earlier scans enters as small maps (z, x) in the reference frame, never as
 volumes: how thick each side was, column by column.
@@ -14,16 +14,7 @@ from scipy import ndimage
 from lithoscope_pipeline.errors import ShapeError
 from lithoscope_pipeline.geometry import FloatImage, FloatVolume, LabelVolume, MaskVolume
 from lithoscope_pipeline.labels import Label, NetworkClass
-from lithoscope_pipeline.surface import dendrite_threshold, plated_surface
-
-__all__ = [
-    "AnatomyReference",
-    "SideThickness",
-    "dendrite_threshold",
-    "find_side_thickness",
-    "label_anatomy",
-    "plated_surface",
-]
+from lithoscope_pipeline.surface import dendrite_threshold
 
 # The outer faces are flat foils: averaging over so many voxels finds them to a few hundredths.
 _FACE_SIGMA_PX = 3.0

@@ -1,0 +1,22 @@
+"""Networks that segment slices, and what they are shown. PyTorch is imported when one is built."""
+
+from lithoscope_pipeline.networks.inputs import ModelInputs, SeenScan, View, network_inputs
+from lithoscope_pipeline.networks.registry import (
+    ARCHITECTURES,
+    Architecture,
+    architecture,
+    build_network,
+)
+from lithoscope_pipeline.networks.warp import warp_earlier
+
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "ModelInputs",
+    "SeenScan",
+    "View",
+    "architecture",
+    "build_network",
+    "network_inputs",
+    "warp_earlier",
+]

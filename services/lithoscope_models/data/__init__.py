@@ -1,0 +1,1 @@
+"""What networks are trained on: simulated experiments, and labels from files."""

@@ -1,0 +1,1 @@
+"""Training networks by recipes: limited by steps, seeded, resumable."""
