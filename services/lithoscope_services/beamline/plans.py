@@ -269,6 +269,9 @@ def await_verdict(
 ) -> Plan:
     """Wait for the answer to a scan; the cell rests.
 
+    An answer that holds, or a hold that a person has approved, is waited out until a person
+    releases it, however long that takes.
+
     Parameters
     ----------
     verdict
@@ -291,7 +294,9 @@ def await_verdict(
         waited.waited_s = time.monotonic() - begin_s
         waited.extended_s = max(0.0, waited.waited_s - timeout_s)
         if verdict.answer is not None:
-            return
+            if not verdict.why_held:
+                return
+            continue
         if waited.extended_s and waited.plan_did is None:
             waited.plan_did = on_timeout
             verdict.say_missed(scan, waited.waited_s, on_timeout)

@@ -1,4 +1,4 @@
-"""The process that plays the beamline: a RunEngine with simulated devices, or stored scans."""
+"""The process that plays the beamline: simulated devices, stored scans, or a replay."""
 
 import threading
 import time
@@ -38,7 +38,7 @@ def run_source(loop: Loop, source: dict[str, Any], settings: Settings, store: St
     loop
         Of this process.
     source
-        ``{"kind": "simulated", …}`` or ``{"kind": "files", …}``.
+        ``{"kind": "simulated", …}``, ``{"kind": "files", …}`` or ``{"kind": "replay", …}``.
     settings
         Of the instance.
     store
@@ -103,6 +103,13 @@ def _feed(
                 truth = TruthKeeper(cell, store.experiment(experiment))
                 _run_experiment(source, cell, truth, settings, journal, link, history, stopper)
                 truth.finish()
+            elif source["kind"] == "replay":
+                from lithoscope_services.replay.source import feed_replay
+
+                keep_alive_s = settings.ingest.scan_timeout_s / 4
+                feed_replay(
+                    source, store, link, journal, history, stopper, keep_alive_s=keep_alive_s
+                )
             else:
                 from lithoscope_services.sources.feed import feed_files
 

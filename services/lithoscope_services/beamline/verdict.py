@@ -10,6 +10,7 @@ from lithoscope_services.beside import Stopper
 from lithoscope_services.frame_link import FrameLink
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import JournalClient
+from lithoscope_services.lease import hold_in_force
 
 
 class Answers(Protocol):
@@ -17,6 +18,10 @@ class Answers(Protocol):
 
     def find(self, scan: int, wait_s: float) -> ScanDecided | None:
         """Look for the answer to a scan for at most a time."""
+        ...
+
+    def why_held(self, wait_s: float) -> str:
+        """Say why the plan must wait for a person; after at most a time, or nothing at once."""
         ...
 
     def say_missed(self, scan: int, waited_s: float, plan_did: OnTimeout) -> None:
@@ -52,15 +57,28 @@ class JournalAnswers:
     def find(self, scan: int, wait_s: float) -> ScanDecided | None:
         """Look for the answer to a scan."""
         deadline_s = time.monotonic() + wait_s
-        history = self._history
         while True:
-            history.extend(self._journal.read_since(history.experiment, history.number).entries)
-            known = history.scans.get(scan)
+            self._read()
+            known = self._history.scans.get(scan)
             if known is not None and known.decided is not None:
                 return known.decided
             if time.monotonic() > deadline_s:
                 return None
             self._stopper.wait(self.LOOK_S)
+
+    def why_held(self, wait_s: float) -> str:
+        """Look for the release of a hold."""
+        deadline_s = time.monotonic() + wait_s
+        while True:
+            self._read()
+            reason = hold_in_force(self._history)
+            if not reason or time.monotonic() > deadline_s:
+                return reason
+            self._stopper.wait(self.LOOK_S)
+
+    def _read(self) -> None:
+        history = self._history
+        history.extend(self._journal.read_since(history.experiment, history.number).entries)
 
     def say_missed(self, scan: int, waited_s: float, plan_did: OnTimeout) -> None:
         """Send it to the journal."""
@@ -87,14 +105,17 @@ class Verdict:
         self.name = name
         self._answers = answers
         self.answer: ScanDecided | None = None
+        self.why_held = ""
 
     def set(self, scan: int) -> WorkStatus:
-        """Look for the answer to a scan."""
+        """Look for the answer to a scan, and for what the plan is held by."""
 
         def look() -> None:
             self.answer = self._answers.find(scan, self.LOOK_S)
+            if self.answer is not None:
+                self.why_held = self._answers.why_held(self.LOOK_S)
 
-        self.answer = None
+        self.answer, self.why_held = None, ""
         return WorkStatus(look)
 
     def say_missed(self, scan: int, waited_s: float, plan_did: OnTimeout) -> None:
