@@ -14,7 +14,8 @@ from lithoscope_store.durable import write_atomic
 from lithoscope_store.electrochemistry import ElectrochemistryWriter, read_electrochemistry
 from lithoscope_store.errors import StoreFullError
 from lithoscope_store.frame_store import FrameReader, FrameWriter
-from lithoscope_store.journal_database import JournalDatabase, read_journal
+from lithoscope_store.journal_database import JournalDatabase
+from lithoscope_store.journal_reading import read_journal
 from lithoscope_store.layout import ExperimentPaths, Store
 from lithoscope_store.volumes import create_volume, read_slab, write_slab
 

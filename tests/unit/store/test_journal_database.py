@@ -28,7 +28,8 @@ from lithoscope_store.errors import (
     StoreFormatError,
     WrongJournalError,
 )
-from lithoscope_store.journal_database import JournalDatabase, read_journal
+from lithoscope_store.journal_database import JournalDatabase
+from lithoscope_store.journal_reading import read_journal
 
 
 def frames_stored(key: str, *, count: int = 1, experiment: str = "cell-1") -> FramesStored:

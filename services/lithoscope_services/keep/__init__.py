@@ -1,0 +1,1 @@
+"""Stored experiments: verify, export, import and thin them out."""

@@ -1,0 +1,181 @@
+"""Thin out a stored experiment: look first, say it in the journal, then remove."""
+
+import getpass
+import hashlib
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import zmq
+
+from lithoscope_messages import Entry, ExperimentEnded, Pruned
+from lithoscope_services.errors import ServiceError
+from lithoscope_services.history import History
+from lithoscope_services.journal_client import JournalClient
+from lithoscope_services.keep.errors import KeepError
+from lithoscope_services.keep.scans import choose_scans
+from lithoscope_services.reading import read_entries
+from lithoscope_store import (
+    ExperimentPaths,
+    JournalDatabase,
+    Prunable,
+    Store,
+    experiment_lock,
+    find_instance,
+    find_prunable,
+    remove_pruned,
+)
+
+PRODUCER = "command_line"
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneOptions:
+    """What is to go.
+
+    Parameters
+    ----------
+    store, experiment
+        Where it lies.
+    frames
+        Scans whose raw frames go, as a person writes them; None for none.
+    has_reconstructions, has_probabilities
+        Whether those of all scans go.
+    """
+
+    store: Store
+    experiment: str
+    frames: str | None = None
+    has_reconstructions: bool = False
+    has_probabilities: bool = False
+
+
+def plan_prune(options: PruneOptions) -> tuple[Prunable, ...]:
+    """List what would go; nothing is changed.
+
+    Raises
+    ------
+    KeepError
+        If nothing was asked for, or frames of a scan that is not decided yet.
+    """
+    entries = read_entries(options.store, options.experiment)
+    history = History(options.experiment)
+    history.extend(entries)
+    settled = {
+        scan.scan for scan in history.in_order() if scan.is_settled or history.ended is not None
+    }
+    if options.frames is None and not (options.has_reconstructions or options.has_probabilities):
+        raise KeepError(
+            "nothing was asked for; give --frames SCANS, --reconstructions or --probabilities"
+        )
+    frames = () if options.frames is None else choose_scans(options.frames, history.scans)
+    early = sorted(set(frames) - settled)
+    if early and options.frames != "all":
+        raise KeepError(
+            f"scan {early[0]} is not decided yet, its frames are needed; leave it out, or wait"
+        )
+    paths = options.store.experiment(options.experiment)
+    return find_prunable(
+        paths,
+        {
+            "frames": settled & set(frames),
+            "reconstructions": settled if options.has_reconstructions else (),
+            "probabilities": settled if options.has_probabilities else (),
+        },
+    )
+
+
+def run_prune(options: PruneOptions, plan: Sequence[Prunable]) -> int:
+    """Do what :func:`plan_prune` has listed.
+
+    Returns
+    -------
+    int
+        Bytes that are free now.
+
+    Raises
+    ------
+    LockedError
+        If another process writes the experiment and does not serve its journal.
+    """
+    paths = options.store.experiment(options.experiment)
+    facts = [_fact(paths.name, each) for each in plan]
+    entries = read_entries(options.store, options.experiment)
+    is_over = any(isinstance(entry.message, ExperimentEnded) for entry in entries)
+    with ExitStack() as stack:
+        if is_over:
+            stack.enter_context(experiment_lock(paths))
+            _amend(paths, facts)
+        else:
+            _append(options.store, paths, facts, stack)
+        remove_pruned(paths, read_entries(options.store, options.experiment))
+    return sum(each.n_bytes for each in plan)
+
+
+def _amend(paths: ExperimentPaths, facts: Sequence[Pruned]) -> None:
+    with JournalDatabase(paths.journal, paths.name) as journal:
+        if not journal.is_sealed:
+            raise KeepError(
+                f"{paths.name} has ended and is not sealed yet; start an instance on the store, "
+                "which seals it, and try again"
+            )
+        journal.amend(facts)
+
+
+def _append(
+    store: Store, paths: ExperimentPaths, facts: Sequence[Pruned], stack: ExitStack
+) -> None:
+    """Say it to the journal of an experiment that goes on: its service, or else its file."""
+    if not facts:
+        return
+    instance = find_instance(store)
+    if instance is None:
+        stack.enter_context(experiment_lock(paths))
+        with JournalDatabase(paths.journal, paths.name) as journal:
+            journal.append(facts)
+        return
+    with (
+        zmq.Context() as context,
+        JournalClient(
+            context, instance.endpoints["journal"], "command_line", patience_s=PATIENCE_S
+        ) as client,
+    ):
+        client.append(facts)
+
+
+def _fact(experiment: str, part: Prunable) -> Pruned:
+    # Of other folders it is another fact, so that what was made again can go again.
+    what = hashlib.sha256("\n".join(part.paths).encode()).hexdigest()[:16]
+    return Pruned(
+        experiment=experiment,
+        key=f"{part.scan}:{part.part}:{what}:{part.n_bytes}",
+        time_ns=time.time_ns(),
+        producer=PRODUCER,
+        scan=part.scan,
+        part=part.part,
+        paths=part.paths,
+        n_files=part.n_files,
+        n_bytes=part.n_bytes,
+        person=_person(),
+    )
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:
+        raise ServiceError(
+            "this account has no name, and who prunes is written down; log in by name"
+        ) from error
+
+
+def pruned_parts(entries: Sequence[Entry]) -> dict[int, list[str]]:
+    """Give, for each scan that was thinned out, the parts that are gone."""
+    found: dict[int, list[str]] = {}
+    for entry in entries:
+        fact = entry.message
+        if isinstance(fact, Pruned) and fact.part not in found.setdefault(fact.scan, []):
+            found[fact.scan].append(fact.part)
+    return found

@@ -1,0 +1,1 @@
+"""A stored experiment again, as if it were live: the same messages through the same sockets."""
