@@ -1,0 +1,1 @@
+"""Volumes that were reconstructed elsewhere, and what would have been seen in them."""
