@@ -19,11 +19,15 @@ NAMES = (
     "simulate",
     "frame",
     "register",
+    "segment",
     "chain",
+    "reprocess",
     "live",
+    "backtest",
 )
-#: Only when asked for: one trains a network, with the extra `train`, one needs a CUDA device.
-ON_DEMAND = ("yardstick", "reconstruct_gpu")
+#: Only when asked for: one trains a network, with the extra `train`, one takes half an hour, one
+#: needs a CUDA device.
+ON_DEMAND = ("yardstick", "gap_experiments", "reconstruct_gpu")
 RESULTS = Path(__file__).parent / "results"
 HELP = f"{', '.join(NAMES)} [all]; {', '.join(ON_DEMAND)}"
 

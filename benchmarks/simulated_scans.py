@@ -30,9 +30,11 @@ class SimulatedScan:
     end: ScanEnd
 
 
-def simulate(size: SizeName, *, seed: int) -> list[SimulatedScan]:
-    """Make two scans of a cell: pristine, and in the middle of the cycle, fully charged."""
-    cell = make_cell(size, seed=seed, n_scans=3)
+def simulate(
+    size: SizeName, *, seed: int, n_scans: int = 3, n_taken: int = 2
+) -> list[SimulatedScan]:
+    """Make the first scans of a cell; by default pristine, and in the middle, fully charged."""
+    cell = make_cell(size, seed=seed, n_scans=n_scans)
     return [
         SimulatedScan(
             cell=cell,
@@ -43,7 +45,7 @@ def simulate(size: SizeName, *, seed: int) -> list[SimulatedScan]:
                 experiment=EXPERIMENT, scan=point.scan, session=SESSION, sequence=0, time_ns=0
             ),
         )
-        for point in cell.schedule[:2]
+        for point in cell.schedule[:n_taken]
     ]
 
 

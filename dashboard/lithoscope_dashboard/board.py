@@ -22,6 +22,7 @@ SERVICES = (
     "segment",
     "measure",
     "decide",
+    "act",
     "dashboard",
 )
 LiveState = Literal["LIVE", "WAITING", "ENDED", "OFFLINE"]

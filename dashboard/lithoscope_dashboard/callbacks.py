@@ -139,10 +139,9 @@ def _answer(board: Board, post: Post) -> Callable[..., Any]:
         if not name:
             return "Type your name first: it is kept with the answer."
         state = board.snapshot.experiment
-        is_open = state is not None and any(
-            each.proposal == triggered["proposal"] and each.is_open for each in state.proposals
-        )
-        if state is None or not is_open:
+        known = () if state is None else state.proposals
+        asked = next((each for each in known if each.proposal == triggered["proposal"]), None)
+        if state is None or asked is None or not asked.is_open:
             return "This proposal no longer waits for an answer."
         is_approved = triggered["answer"] == "approve"
         message = approval(
@@ -151,6 +150,7 @@ def _answer(board: Board, post: Post) -> Callable[..., Any]:
             name,
             (reason or "").strip(),
             is_approved=is_approved,
+            attempt=asked.n_not_sent,
         )
         try:
             await asyncio.wrap_future(post.send(message))

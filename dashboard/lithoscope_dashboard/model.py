@@ -25,11 +25,14 @@ ProposalStatus = Literal[
     "expired",
     "sent",
     "confirmed",
+    "not sent",
     "failed",
     "unknown",
 ]
 #: Answers to a proposal in these states still count.
-OPEN: frozenset[ProposalStatus] = frozenset({"open", "approval asked", "rejection asked"})
+OPEN: frozenset[ProposalStatus] = frozenset(
+    {"open", "approval asked", "rejection asked", "not sent"}
+)
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -133,6 +136,7 @@ class ProposalState:
     evidence: tuple[Evidence, ...]
     expires_s: float | None
     answer: Answer = field(default_factory=lambda: Answer(status="open"))
+    n_not_sent: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -45,16 +45,25 @@ class Post:
 
 
 def approval(
-    experiment: str, proposal: str, person: str, reason: str, *, is_approved: bool
+    experiment: str,
+    proposal: str,
+    person: str,
+    reason: str,
+    *,
+    is_approved: bool,
+    attempt: int = 0,
 ) -> ApprovalRequested | RejectionRequested:
-    """Write what a person answers to a proposal; a second click of the same person is the same."""
+    """Write what a person answers to a proposal; a second click of the same person is the same.
+
+    ``attempt`` counts how often it was not sent before: then a click is a new one.
+    """
     kind = ApprovalRequested if is_approved else RejectionRequested
     verb = "approve" if is_approved else "reject"
     # The name of a proposal may be as long as a key.
     digest = hashlib.sha256(proposal.encode()).hexdigest()[:32]
     return kind(
         experiment=experiment,
-        key=f"{verb}:{digest}:{person}",
+        key=f"{verb}:{digest}:{person}" + (f":{attempt}" if attempt else ""),
         time_ns=time.time_ns(),
         producer="dashboard",
         person=person,

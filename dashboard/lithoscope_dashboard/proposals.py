@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from lithoscope_dashboard.model import Answer, ExperimentState, ProposalState, ProposalStatus
+from lithoscope_dashboard.model import Answer, ExperimentState, ProposalState
 from lithoscope_messages import (
     ActionApproved,
     ActionConfirmed,
@@ -23,7 +23,6 @@ AnswerMessage = (
     | ActionExpired
     | ActionSent
     | ActionConfirmed
-    | ActionFailed
     | ActionUnknown
     | ApprovalRequested
     | RejectionRequested
@@ -47,8 +46,10 @@ def new_proposal(state: ExperimentState, message: ProposalMade) -> ProposalState
     )
 
 
-def fold_answer(state: ExperimentState, message: AnswerMessage) -> ExperimentState:
+def fold_answer(state: ExperimentState, message: AnswerMessage | ActionFailed) -> ExperimentState:
     """Take an answer to a proposal into account, or what became of its action."""
+    if isinstance(message, ActionFailed):
+        return _fold_failed(state, message)
     answer = _answer(message)
     is_request = isinstance(message, ApprovalRequested | RejectionRequested)
     proposals = tuple(
@@ -61,8 +62,25 @@ def fold_answer(state: ExperimentState, message: AnswerMessage) -> ExperimentSta
     return replace(state, proposals=proposals)
 
 
+def _fold_failed(state: ExperimentState, message: ActionFailed) -> ExperimentState:
+    """Close what was sent and failed; what was never sent waits for a person again."""
+    proposals = tuple(
+        replace(
+            each,
+            answer=Answer(
+                status="failed" if each.answer.status == "sent" else "not sent",
+                detail=message.error,
+            ),
+            n_not_sent=each.n_not_sent + (each.answer.status != "sent"),
+        )
+        if each.proposal == message.proposal
+        else each
+        for each in state.proposals
+    )
+    return replace(state, proposals=proposals)
+
+
 def _answer(message: AnswerMessage) -> Answer:
-    status: ProposalStatus
     match message:
         case ApprovalRequested():
             return Answer(status="approval asked", person=message.person, detail=message.reason)
@@ -78,8 +96,7 @@ def _answer(message: AnswerMessage) -> Answer:
             return Answer(status="sent", detail=message.actuator)
         case ActionConfirmed():
             return Answer(status="confirmed", detail=message.observed)
-        case ActionFailed() | ActionUnknown():
-            status = "failed" if isinstance(message, ActionFailed) else "unknown"
-            return Answer(status=status, detail=message.error)
+        case ActionUnknown():
+            return Answer(status="unknown", detail=message.error)
         case _:
             assert_never(message)

@@ -25,8 +25,10 @@ from lithoscope_messages import (
     ActionRejected,
     ActionSent,
     ActionUnknown,
+    AlarmAcknowledged,
     ApprovalRequested,
     Armed,
+    ArmRefused,
     ArmRequested,
     BlindAlarm,
     Disarmed,
@@ -36,10 +38,13 @@ from lithoscope_messages import (
     ExperimentEnded,
     ExperimentStarted,
     FramesStored,
+    HoldReleased,
+    HoldReleaseRequested,
     Hops,
     LabelsReady,
     MetricsReady,
     ProposalMade,
+    Pruned,
     RejectionRequested,
     ReplayControlRequested,
     RetryRequested,
@@ -158,7 +163,7 @@ def _fold_message(state: ExperimentState, entry: Entry) -> ExperimentState:
             | RejectionRequested()
         ):
             return fold_answer(state, message)
-        case AcknowledgeRequested():
+        case AcknowledgeRequested() | AlarmAcknowledged():
             return replace(
                 state,
                 failures=tuple(
@@ -170,9 +175,13 @@ def _fold_message(state: ExperimentState, entry: Entry) -> ExperimentState:
             ServiceStarted()
             | RuleFired()
             | Armed()
+            | ArmRefused()
             | Disarmed()
+            | HoldReleased()
+            | Pruned()
             | ArmRequested()
             | DisarmRequested()
+            | HoldReleaseRequested()
             | RetryRequested()
             | ReplayControlRequested()
         ):

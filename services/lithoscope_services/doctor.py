@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -80,7 +80,7 @@ def examine(store: Path, settings: Settings) -> tuple[Check, ...]:
         _check_processors(),
         _check_memory(),
         _check_gpu(),
-        _check_tensorrt(),
+        *_check_engines(settings),
         _check_space(store, settings.ingest.min_free_fraction),
         _check_file_system(store),
         _check_flush(store),
@@ -161,12 +161,34 @@ def _check_gpu() -> Check:
     return Check(name="GPU", state="ok", found="; ".join(answer.stdout.strip().splitlines()))
 
 
-def _check_tensorrt() -> Check:
-    if util.find_spec("tensorrt") is None:
-        found = "not installed; this version does not use it"
-        return Check(name="TensorRT", state="note", found=found)
-    found = f"TensorRT {_version_of('tensorrt')}; this version does not use it"
-    return Check(name="TensorRT", state="note", found=found)
+def _check_engines(settings: Settings) -> Iterator[Check]:
+    """Try each engine that could run the network, in processes of their own."""
+    from lithoscope_models.engines import ENGINES, probe_engine
+    from lithoscope_models.errors import ModelError
+    from lithoscope_models.model_file import load_model
+
+    segment = settings.segment
+    if segment.method != "network":
+        found = "labels come from thresholds and the order of layers; no network is run"
+        yield Check(name="network", state="note", found=found)
+        return
+    try:
+        model = load_model(segment.model, polarity=segment.polarity)
+        probes = [probe_engine(name, model) for name in ENGINES]
+    except ModelError as error:
+        advice = 'set segment.model, or segment.method = "layers"'
+        yield Check(name="network", state="problem", found=str(error), advice=advice)
+        return
+    found = f"{model.card.name} {model.sha256[:12]}, {model.card.n_parameters} parameters"
+    yield Check(name="network", state="ok", found=found)
+    for probe in probes:
+        state: CheckState = "ok" if probe.works else "note"
+        yield Check(name=f"engine {probe.engine}", state=state, found=probe.text)
+    wanted = [p for p in probes if segment.engine in ("auto", p.engine)]
+    if not any(probe.works for probe in wanted):
+        found = f"segment.engine = {segment.engine!r} does not work here"
+        advice = "set another one, or auto"
+        yield Check(name="engine", state="problem", found=found, advice=advice)
 
 
 def _check_space(store: Path, min_free_fraction: float) -> Check:
@@ -246,10 +268,3 @@ def _nearest_folder(path: Path) -> Path:
     """Give the folder itself or the nearest one above it that exists."""
     absolute = path.absolute()
     return next(folder for folder in (absolute, *absolute.parents) if folder.is_dir())
-
-
-def _version_of(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "of unknown version"

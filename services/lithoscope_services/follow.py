@@ -10,7 +10,7 @@ import zmq
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lithoscope_messages import Entry, MetricsReady, ProposalMade, StageFailed
+from lithoscope_messages import Entry, MetricsReady, ProposalMade, ScanDecided, StageFailed
 from lithoscope_services.errors import StopRequested
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.instance import Instance
@@ -72,6 +72,8 @@ class Follower:
         Set when a person wants to end.
     until_stage
         The experiment counts as over when all scans have passed this stage.
+    last_number
+        It counts as over with the entry of this number, whatever else.
     """
 
     def __init__(
@@ -82,12 +84,14 @@ class Follower:
         stop: StopOnSignal,
         *,
         until_stage: str = "decide",
+        last_number: int | None = None,
     ) -> None:
         self.history = History(experiment)
         self._instance = instance
         self._n_scans = n_scans
         self._stop = stop
         self._until = until_stage
+        self._last_number = last_number
         self._has_terminal = sys.stderr.isatty()
 
     def follow(self) -> bool:
@@ -159,13 +163,15 @@ class Follower:
         return reached[self._until] is not None
 
     def _is_over(self) -> bool:
+        if self._last_number is not None:
+            return self.history.number >= self._last_number
         if self._until == "decide":
             return self.history.ended is not None
         return self._n_scans is not None and self._n_done() >= self._n_scans
 
     def _await_seal(self) -> None:
         """Wait for the checksums of an experiment that has ended."""
-        if self.history.ended is None:
+        if self.history.ended is None or self._last_number is not None:
             return
         manifest = self._instance.store.experiment(self.history.experiment).manifest
         deadline_s = time.monotonic() + SEAL_WAIT_S
@@ -187,6 +193,12 @@ class Follower:
             console.print(
                 f"scan {message.scan}: proposal to {message.action}: {message.reason} "
                 "(approve or reject it on the page)",
+                highlight=False,
+            )
+        elif isinstance(message, ScanDecided) and message.verdict == "hold":
+            console.print(
+                f"scan {message.scan}: the plan holds: {message.reason} "
+                f"(lithoscope release {message.experiment} lets it go on)",
                 highlight=False,
             )
         elif isinstance(message, StageFailed):

@@ -1,10 +1,12 @@
 """A backend that gets by with less when memory runs out, and says so once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from lithoscope_pipeline.correct import Stripes
 from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
 from lithoscope_pipeline.reconstruct import Backend, MemoryNeed
 
@@ -68,6 +70,7 @@ class GuardedBackend:
         rotation_axis_px: float,
         voxel_um: float,
         size: int | None = None,
+        stripes: Stripes | None = None,
     ) -> FloatVolume:
         """Reconstruct one slice a detector row; see `Backend`.
 
@@ -84,6 +87,7 @@ class GuardedBackend:
                 rotation_axis_px=rotation_axis_px,
                 voxel_um=voxel_um,
                 size=size,
+                stripes=None if stripes is None else replace(stripes, image=stripes.image[rows]),
             )
 
         n_rows = attenuation.shape[1]

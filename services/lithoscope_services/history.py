@@ -4,10 +4,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lithoscope_messages import (
+    ActionApproved,
+    ActionFailed,
+    ActionSent,
+    AlarmAcknowledged,
+    Armed,
+    BlindAlarm,
+    Disarmed,
     ElectrochemistryAppended,
     Entry,
     ExperimentEnded,
     ExperimentStarted,
+    HoldReleased,
     LabelsReady,
     MetricsReady,
     ProposalMade,
@@ -17,6 +25,7 @@ from lithoscope_messages import (
     ScanStarted,
     StageFailed,
     TransformReady,
+    VerdictLate,
     VolumeReady,
     WorkStarted,
 )
@@ -34,6 +43,8 @@ class ScanHistory:
     labels: LabelsReady | None = None
     metrics: MetricsReady | None = None
     decided: ScanDecided | None = None
+    late: VerdictLate | None = None
+    alarms: set[str] = field(default_factory=set)
     failures: dict[str, StageFailed] = field(default_factory=dict)
 
     @property
@@ -69,6 +80,12 @@ class History:
     proposals: dict[str, ProposalMade] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
     requests: list[Entry] = field(default_factory=list)
+    armed: Armed | None = None
+    holding: dict[str, str] = field(default_factory=dict)
+    held_at: int = 0
+    acknowledged: set[str] = field(default_factory=set)
+    sent: set[str] = field(default_factory=set)
+    reopened: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def extend(self, entries: Iterable[Entry]) -> None:
         """Fold entries in their order."""
@@ -113,6 +130,13 @@ class History:
                 self._scan(message.scan).metrics = message
             case ScanDecided():
                 self._scan(message.scan).decided = message
+                if message.verdict == "hold":
+                    self.held_at = entry.number
+                    self.holding.setdefault(message.key, message.reason)
+            case VerdictLate():
+                self._scan(message.scan).late = message
+            case BlindAlarm():
+                self._scan(message.scan).alarms.add(message.key)
             case WorkStarted():
                 count = self.attempts.get(message.work_key, 0)
                 self.attempts[message.work_key] = max(count, message.attempt)
@@ -131,10 +155,34 @@ class History:
 
     def _fold_decision(self, entry: Entry) -> None:
         message = entry.message
-        if message.type in ("ActionApproved", "ActionRejected", "ActionExpired"):
+        if isinstance(message, Armed | Disarmed):
+            self.armed = message if isinstance(message, Armed) else None
+        elif isinstance(message, HoldReleased):
+            self.holding.clear()
+        elif isinstance(message, ActionApproved | ActionSent):
+            self._hold(message, entry.number)
+        elif isinstance(message, AlarmAcknowledged):
+            self.acknowledged.add(message.alarm)
+        elif isinstance(message, ActionFailed):
+            self._reopen(message.proposal, entry.number)
+        if message.type in ("ActionApproved", "ActionRejected", "ActionExpired", "ActionSent"):
             self.answered.add(message.proposal)
         elif message.type.endswith("Requested"):
             self.requests.append(entry)
+
+    def _reopen(self, proposal: str, number: int) -> None:
+        """Let a person answer anew to what was never sent; earlier requests are spent."""
+        if proposal not in self.sent:
+            self.answered.discard(proposal)
+            self.reopened[proposal] = (number, self.reopened.get(proposal, (0, 0))[1] + 1)
+
+    def _hold(self, message: ActionApproved | ActionSent, number: int) -> None:
+        if isinstance(message, ActionSent):
+            self.sent.add(message.proposal)
+        made = self.proposals.get(message.proposal)
+        if made is not None and made.action in ("hold", "pause"):
+            self.held_at = number
+            self.holding[made.proposal] = f"rule {made.rule}, scan {made.scan}: {made.reason}"
 
     def _retry(self, request: RetryRequested) -> None:
         """Forget a failure and what hung on it, so that the work is planned anew."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -32,6 +32,10 @@ from lithoscope_store import (
     write_instance,
 )
 
+#: What an instance runs, the journal first.
+SERVICES = ("journal", "ingest", *STAGES)
+#: With what may act at the beamline: for experiments whose beamline is there.
+ACTING_SERVICES = (*SERVICES, "act")
 MAX_SUPERVISORS = 20
 STOP_MARGIN_S = 0.8
 log = structlog.get_logger()
@@ -52,6 +56,12 @@ class Instance:
         Whether the page is served.
     log_path
         Where the services write what they have to say.
+    only
+        Serve this experiment alone, as commands do that write to one experiment only.
+    services
+        What runs beside page and source, the journal first.
+    source_service
+        Name of the service that is given the source.
     """
 
     def __init__(
@@ -62,6 +72,9 @@ class Instance:
         source_json: str | None = None,
         has_dashboard: bool = True,
         log_path: Path | None = None,
+        only: str | None = None,
+        services: Sequence[str] = SERVICES,
+        source_service: str = "beamline",
     ) -> None:
         self.store = store
         self.settings = settings
@@ -70,6 +83,9 @@ class Instance:
         self._source_json = source_json
         self._has_dashboard = has_dashboard
         self.log_path = log_path
+        self._only = only
+        self._services = tuple(services)
+        self._source_service = source_service
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline = -1
         self._starts = 0
@@ -193,9 +209,10 @@ class Instance:
         )
         run = (sys.executable, "-m", "lithoscope_services.process")
         with_settings = (*common, "--settings", str(settings_path))
+        only = () if self._only is None else ("--only", self._only)
         children = [
-            ChildPlan(name=name, command=(*run, name, *with_settings))
-            for name in ("journal", "ingest", *STAGES)
+            ChildPlan(name=name, command=(*run, name, *with_settings, *only))
+            for name in self._services
         ]
         if self._has_dashboard:
             page = self.settings.dashboard
@@ -219,8 +236,9 @@ class Instance:
         if self._source_json is not None:
             source_path = self.runtime_dir / "source.json"
             source_path.write_text(self._source_json)
-            command = (*run, "beamline", *with_settings, "--source", str(source_path))
-            children.append(ChildPlan(name="beamline", command=command, ends=True))
+            name = self._source_service
+            command = (*run, name, *with_settings, "--source", str(source_path))
+            children.append(ChildPlan(name=name, command=command, ends=True))
         elif self.settings.source.kind != "frame_link":
             children.append(
                 ChildPlan(name="source", command=(*run, "source", *with_settings), ends=True)

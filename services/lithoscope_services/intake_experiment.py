@@ -253,9 +253,10 @@ class ExperimentIntake:
         self._lock.enter_context(experiment_lock(self._paths))
 
     def _end(self) -> None:
-        if self.running is not None or not all(
-            scan.is_settled for scan in self._history.in_order()
-        ):
+        if self.running is not None:
+            # As when the next scan begins: nothing more can come of this one.
+            self._complete(self.running.scan, "timeout")
+        if not all(scan.is_settled for scan in self._history.in_order()):
             raise NotYet
         if self.is_over:
             return

@@ -12,6 +12,7 @@ import zmq
 from lithoscope_messages import (
     MAX_HEADER_BYTES,
     MAY_APPEND,
+    SYSTEM_JOURNAL,
     AppendDone,
     AppendRefused,
     AppendRequested,
@@ -51,11 +52,15 @@ class JournalService:
         Of this process.
     store
         Whose journals are served.
+    only
+        Serve this experiment alone, beside the journal of the instance: an embedded instance must
+        not go on with another that was left unfinished.
     """
 
-    def __init__(self, loop: Loop, store: Store) -> None:
+    def __init__(self, loop: Loop, store: Store, *, only: str | None = None) -> None:
         self._loop = loop
         self._store = store
+        self._only = only
         self._open: dict[str, JournalDatabase] = {}
         self._sealing: dict[str, threading.Thread] = {}
         self._unsealed: set[str] = set()
@@ -63,7 +68,7 @@ class JournalService:
         self._feed = loop.socket(zmq.PUB, FEED)
         bind(self._router, endpoint(loop.runtime_dir, "journal"))
         bind(self._feed, endpoint(loop.runtime_dir, "feed"))
-        for name in store.experiments():
+        for name in self._names():
             if not store.experiment(name).manifest.exists():
                 self._resume(name)
         loop.watch(self._router, self._serve)
@@ -172,7 +177,7 @@ class JournalService:
 
     def _list(self, request: ListExperiments) -> Experiments:
         heads = []
-        for name in self._store.experiments():
+        for name in self._names():
             try:
                 database = self._database(name)
             except StoreError as error:
@@ -185,7 +190,16 @@ class JournalService:
                 self._open.pop(name).close()
         return Experiments(request=request.request, experiments=tuple(heads))
 
+    def _names(self) -> list[str]:
+        names = self._store.experiments()
+        return names if self._only is None else [name for name in names if name == self._only]
+
     def _database(self, name: str, *, create: bool = False) -> JournalDatabase:
+        if self._only is not None and name not in (self._only, SYSTEM_JOURNAL):
+            raise StoreError(
+                f"this instance serves {self._only} alone, not {name}; start one with "
+                "`lithoscope up` for it"
+            )
         database = self._open.get(name)
         if database is None:
             path = self._store.journal(name)

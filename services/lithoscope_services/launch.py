@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from lithoscope_services.errors import InstanceError, ServiceError, StopRequested
 from lithoscope_services.follow import Follower, StopOnSignal
 from lithoscope_services.history import History
-from lithoscope_services.instance import Instance, is_free, wait_for_file
+from lithoscope_services.instance import (
+    ACTING_SERVICES,
+    SERVICES,
+    Instance,
+    is_free,
+    wait_for_file,
+)
 from lithoscope_services.settings.tree import Settings
 from lithoscope_store import Store, find_instance, read_journal
 
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
     from lithoscope_services.sources.simulation import Simulation
 
 DASHBOARD_WAIT_S = 30.0
+#: The nearest tip of the demo's cell stops pulses before it would bridge: a wide margin sees it.
+DEMO_MARGIN_UM = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +88,7 @@ def run_demo(options: DemoOptions) -> int:
     """
     store = Store(options.store)
     settings = _named(options.settings, options.name, n_scans=options.n_scans)
+    settings = _with_proposals(settings)
     _check_not_over(store, options.name)
     page = settings.dashboard
     if page == Settings().dashboard and not is_free(page.host, page.port):
@@ -93,8 +102,11 @@ def run_demo(options: DemoOptions) -> int:
         "family": options.family,
         "scan_s": options.scan_s,
     }
-    with StopOnSignal() as stop, _instance(store, settings, source) as instance:
-        url = _say_where(instance, stop)
+    with (
+        StopOnSignal() as stop,
+        _instance(store, settings, source, services=ACTING_SERVICES) as instance,
+    ):
+        url = say_where(instance, stop)
         if url and not options.is_headless and sys.stdout.isatty():
             webbrowser.open(url)
         follower = Follower(instance, options.name, options.n_scans, stop)
@@ -109,11 +121,17 @@ def run_demo(options: DemoOptions) -> int:
 
 def run_up(settings: Settings, store_root: Path) -> int:
     """Run all services for an experiment and wait for frames until told to stop."""
+    from lithoscope_services.actuators.choose import check_actuator
+
     store = Store(store_root)
     name = settings.experiment.name
     _check_not_over(store, name)
-    with StopOnSignal() as stop, _instance(store, settings, None) as instance:
-        _say_where(instance, stop)
+    check_actuator(settings)
+    with (
+        StopOnSignal() as stop,
+        _instance(store, settings, None, services=ACTING_SERVICES) as instance,
+    ):
+        say_where(instance, stop)
         frames = settings.instance.frames_endpoint or f"ipc://{instance.runtime_dir}/frames"
         source = settings.source
         place = source.address or source.channel or source.folder
@@ -182,7 +200,7 @@ def run_ingest(
     source = {"kind": "files", "paths": [str(path.resolve()) for path in files]}
     with (
         StopOnSignal() as stop,
-        _instance(store, settings, source, has_dashboard=False) as instance,
+        _instance(store, settings, source, has_dashboard=False, only=name) as instance,
     ):
         follower = Follower(instance, name, len(files), stop, until_stage=until_stage)
         follower.follow()
@@ -203,6 +221,8 @@ def _instance(
     source: Mapping[str, object] | None,
     *,
     has_dashboard: bool = True,
+    only: str | None = None,
+    services: Sequence[str] = SERVICES,
 ) -> Instance:
     store.root.mkdir(parents=True, exist_ok=True)
     log_dir = store.root / ".lithoscope"
@@ -213,12 +233,32 @@ def _instance(
         source_json=None if source is None else json.dumps(source),
         has_dashboard=has_dashboard,
         log_path=log_dir / "services.log",
+        only=only,
+        services=services,
     )
 
 
 def _named(settings: Settings, name: str, *, n_scans: int | None) -> Settings:
     experiment = settings.experiment.model_copy(update={"name": name, "n_scans": n_scans})
     return settings.model_copy(update={"experiment": experiment})
+
+
+def _with_proposals(settings: Settings) -> Settings:
+    """Let a demo propose something, though nothing was commissioned and its cell does not bridge.
+
+    Rules of somebody's own are left as they are.
+    """
+    if settings.decide != Settings().decide or settings.rules != Settings().rules:
+        return settings
+    _say(
+        "No model was commissioned for this demo. Its rules propose all the same, as with "
+        f'unvalidated_images = "propose", and hold at a margin of {DEMO_MARGIN_UM:g} um.'
+    )
+    decide = settings.decide.model_copy(update={"unvalidated_images": "propose"})
+    gap, *others = settings.rules
+    wider = {"set_value": DEMO_MARGIN_UM, "reset_value": DEMO_MARGIN_UM + 30.0}
+    rules = (gap.model_copy(update=wider), *others)
+    return settings.model_copy(update={"decide": decide, "rules": rules})
 
 
 def _with_port(settings: Settings, port: int) -> Settings:
@@ -241,7 +281,9 @@ def _check_not_over(store: Store, name: str) -> None:
             )
 
 
-def _say_where(instance: Instance, stop: StopOnSignal) -> str:
+def say_where(instance: Instance, stop: StopOnSignal) -> str:
+    """Wait for the page, and print and announce its address; empty if it does not come."""
+
     def look() -> None:
         stop.check()
         instance.look()

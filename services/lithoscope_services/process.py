@@ -20,7 +20,7 @@ SOURCE_FAILURE = "source.failure"
 SOURCE_FAILURES = "source.failures"
 MAX_EQUAL_FAILURES = 3
 FAILURE_WINDOW_S = 60.0
-SERVICES = ("journal", "ingest", *STAGES, "beamline", "source")
+SERVICES = ("journal", "ingest", *STAGES, "act", "beamline", "source", "facts")
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--runtime-dir", type=Path, required=True)
     parser.add_argument("--settings", type=Path, required=True, help="resolved, as JSON")
     parser.add_argument("--source", type=Path, help="what the beamline does, as JSON")
+    parser.add_argument("--only", help="the one experiment that the journal serves")
     parser.add_argument("--lifeline-fd", type=int)
     arguments = parser.parse_args()
     configure_logs(arguments.name)
@@ -74,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> None:
         if arguments.name == "journal":
             from lithoscope_services.journal import JournalService
 
-            service = JournalService(loop, store)
+            service = JournalService(loop, store, only=arguments.only)
             try:
                 loop.run()
             finally:
@@ -83,10 +84,19 @@ def _run(arguments: argparse.Namespace) -> None:
             from lithoscope_services.ingest import IngestService
 
             IngestService(loop, store, settings).run()
+        elif arguments.name == "act":
+            from lithoscope_services.actuators.service import ActService
+
+            ActService(loop, settings).run()
         elif arguments.name == "beamline":
             from lithoscope_services.beamline.source import run_source
 
             run_source(loop, json.loads(arguments.source.read_text()), settings, store)
+        elif arguments.name == "facts":
+            from lithoscope_services.replay.facts import FactsService
+
+            FactsService(loop, store, json.loads(arguments.source.read_text()))
+            loop.run()
         elif arguments.name == "source":
             from lithoscope_services.sources.run import run_foreign_source
 

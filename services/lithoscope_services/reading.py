@@ -6,7 +6,7 @@ from lithoscope_messages import Entry
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_store.discovery import InstanceFile, find_instance
-from lithoscope_store.journal_database import read_journal
+from lithoscope_store.journal_reading import read_journal
 from lithoscope_store.layout import Store
 
 PATIENCE_S = 5.0

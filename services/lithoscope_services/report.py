@@ -10,6 +10,7 @@ from lithoscope_messages import (
     Fact,
     LabelsReady,
     MetricsReady,
+    Pruned,
     ScanCompleted,
     ScanDecided,
     ScanFact,
@@ -66,7 +67,8 @@ def make_report(experiment: str, entries: Iterable[Entry]) -> JsonObject:
     dict
         ``experiment``, ``scans``, ``decisions`` and ``failures``. A scan that is under way or has
         failed is listed too, with what is known of it. ``account`` says what came of its frames,
-        ``anomalies`` in it what was not as it should be. ``latency_s`` holds for each stage the
+        ``anomalies`` in it what was not as it should be; ``pruned``, if it is there, what of the
+        scan was removed on purpose. ``latency_s`` holds for each stage the
         time from the input's arrival to the result, and as ``total`` that from the end of the
         scan to the verdict. Of a repeated work the newest result counts.
     """
@@ -101,6 +103,8 @@ def make_report(experiment: str, entries: Iterable[Entry]) -> JsonObject:
                 scan |= _measured(message)
                 for stage in _UP_TO_METRICS:
                     failures.pop((message.scan, stage), None)
+            case Pruned():
+                scan.setdefault("pruned", []).append(message.part)
             case StageFailed():
                 failures[message.scan, message.stage] = {
                     "scan": message.scan,

@@ -101,6 +101,28 @@ class LiveStage(Protocol):
         """Forget what was begun of the scan that is followed, and begin it no more."""
 
 
+@runtime_checkable
+class PartedStage(Protocol):
+    """A stage of which a large task can be done in parts, by several processes at the same time.
+
+    The parts together write the same bytes and say the same as ``execute`` does.
+    """
+
+    def begin(self, task: Task, store_root: str) -> Json:
+        """Do what all parts need; ``parts`` in the answer lists them, none if it is not worth it.
+
+        Each part is JSON, and so is all that is handed on.
+        """
+
+    def do_part(self, task: Task, store_root: str, begun: Json, part: Any) -> Iterator[Fact]:
+        """Do one part; each fact is yielded when what it announces is durable."""
+
+    def finish(
+        self, task: Task, store_root: str, begun: Json, facts: Sequence[Fact]
+    ) -> Iterator[Fact]:
+        """Put the parts together, given the facts of all of them."""
+
+
 def json_sha256(value: object) -> str:
     """Hash a JSON value in its canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

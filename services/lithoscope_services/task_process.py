@@ -17,12 +17,10 @@ from lithoscope_messages import encode
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.stage import Json, LiveStage, Stage, Task
 from lithoscope_services.stages import stage_named
-from lithoscope_store import StoreError
+from lithoscope_services.task_troubles import TROUBLES, name_of
 
 #: Between two looks for new frames of the scan that is followed.
 LOOK_S = 0.1
-#: What may go wrong with data, disks and memory; anything else is a bug and ends the process.
-_TROUBLES = (ServiceError, StoreError, ValueError, OSError, MemoryError, ArithmeticError)
 
 
 def task_to_json(task: Task) -> bytes:
@@ -94,10 +92,10 @@ def _do(stage: Stage, task: Task, store_root: str) -> None:
     try:
         for fact in stage.execute(task, store_root):
             _say("fact", message=encode(fact).decode())
-    except _TROUBLES as error:
+    except TROUBLES as error:
         _say(
             "failed",
-            error=_name(error),
+            error=name_of(error),
             # ValueErrors are contracts broken by the data: trying again would not help.
             is_final=isinstance(error, ServiceError | ValueError),
             trace=traceback.format_exc(),
@@ -110,19 +108,14 @@ def _step(live: LiveStage) -> bool:
     """Follow the running scan a little, and tell whether there is nothing more to do."""
     try:
         step = live.step()
-    except _TROUBLES as error:
+    except TROUBLES as error:
         # The task of the scan does all of it anew, and says what is wrong if it still is.
-        live.abandon(_name(error))
-        _say("trouble", error=_name(error), trace=traceback.format_exc())
+        live.abandon(name_of(error))
+        _say("trouble", error=name_of(error), trace=traceback.format_exc())
         return True
     for message in step.messages:
         _say("telemetry", message=encode(message).decode())
     return step.is_idle
-
-
-def _name(error: Exception) -> str:
-    is_named = type(error).__module__.startswith("lithoscope_")
-    return str(error) if is_named else f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def test_rings_lose_nine_tenths_of_their_energy(scan: Scan, method: RingMethod) 
     assert scan.contrast_to_noise(after) > 1.3 * scan.contrast_to_noise(before)
 
 
-# Measured: 0.008, 0.025, 0.037 and 0.10. A cell is layered, and has particles that stand still in
+# Measured: 0.004, 0.025, 0.037 and 0.10. A cell is layered, and has particles that stand still in
 # a column while they are farthest from the axis: the others take part of that for stripes.
 @pytest.mark.parametrize(
     ("method", "share"),

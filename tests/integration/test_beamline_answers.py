@@ -23,15 +23,20 @@ from lithoscope_services.beamline.verdict import Verdict
 class NoAnswers:
     """An instance that never answers, and what it is told."""
 
-    def __init__(self, answer_at_look: int | None = None) -> None:
+    def __init__(self, answer_at_look: int | None = None, n_held: int = 0) -> None:
         self.missed: list[tuple[int, OnTimeout]] = []
         self._left = answer_at_look
+        self.n_held = n_held
 
     def find(self, scan: int, wait_s: float) -> ScanDecided | None:
         if self._left is None:
             return None
-        self._left -= 1
+        self._left = max(0, self._left - 1)
         return None if self._left else DECIDED
+
+    def why_held(self, wait_s: float) -> str:
+        self.n_held -= 1
+        return "" if self.n_held < 0 else "rule remaining_gap, scan 0"
 
     def say_missed(self, scan: int, waited_s: float, plan_did: OnTimeout) -> None:
         assert waited_s > 0
@@ -69,6 +74,19 @@ def test_a_plan_that_holds_waits_on_and_counts_the_longer_rest(tmp_path: Path) -
     assert waited.plan_did == "hold"
     assert waited.extended_s > 0
     assert waited.metadata["lithoscope_on_timeout"] == "hold"
+
+
+def test_a_plan_waits_out_a_hold_until_a_person_releases_it(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    answers, waited = NoAnswers(answer_at_look=1, n_held=3), Waited()
+
+    made.run(
+        await_verdict(Verdict(answers), 0, timeout_s=1e-6, on_timeout="continue", waited=waited)
+    )
+
+    assert answers.n_held < 0
+    # It was answered in time; that it was held is no lateness.
+    assert (answers.missed, waited.plan_did) == ([], None)
 
 
 def test_a_plan_can_be_paused_while_it_waits_for_an_answer(tmp_path: Path) -> None:

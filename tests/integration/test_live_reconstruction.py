@@ -9,7 +9,7 @@ from live_scans import COLUMNS, N_VIEWS, ROWS, LiveStore, RodScan, told
 from live_stage import RODS, batch, begun, finish, finish_whole, take, watch
 
 from lithoscope_messages import SlabReady
-from lithoscope_pipeline.correct import Correction
+from lithoscope_pipeline.correct import Correction, MedianFinder
 from lithoscope_pipeline.reconstruct import accumulator_bytes, fourier_bytes
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.settings import Settings, replace_values
@@ -193,7 +193,9 @@ def test_what_memory_does_not_hold_is_done_afterwards(
     # The first slab has two grids of eight rows each, and may take half of what is free.
     pair = (1, 9, COLUMNS, COLUMNS)
     grid_bytes = accumulator_bytes(*pair) - fourier_bytes(*pair)
-    monkeypatch.setattr(follow, "free_host_bytes", lambda: 2 * n_slabs * 2 * grid_bytes)
+    finder_bytes = MedianFinder.memory_bytes(N_VIEWS, 16, COLUMNS)
+    slab_bytes = 2 * grid_bytes + finder_bytes
+    monkeypatch.setattr(follow, "free_host_bytes", lambda: 2 * n_slabs * slab_bytes)
 
     volume = take(live, ReconstructStage(), [range(N_VIEWS)])
 

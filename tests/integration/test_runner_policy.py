@@ -22,7 +22,7 @@ from lithoscope_services.loop import Loop
 from lithoscope_services.runner import MAX_FAILURES, Runner
 from lithoscope_services.stage import Task, make_task
 
-DECIDED: dict[str, Any] = {"expired": [], "measurements": []}
+DECIDED: dict[str, Any] = {"expired": [], "scans": []}
 
 
 class OneTask:

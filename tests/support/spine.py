@@ -65,6 +65,10 @@ class Spine:
         process.kill()
         process.wait(10)
 
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a service."""
+        self._running[name].send_signal(number)
+
     def is_running(self, name: str) -> bool:
         return self._running[name].poll() is None
 

@@ -1,4 +1,4 @@
-"""The wheel with its base dependencies alone runs the demo, without torch and in about a gigabyte.
+"""The wheel with its base dependencies alone runs the demo, without torch and in 1.25 GB at most.
 
 The environment is made anew, as on a machine that has never seen Lithoscope; pip may take the
 packages from its cache.
@@ -16,9 +16,9 @@ import pytest
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
-#: Promised as "about 1 GB".
-MAX_BYTES = 1.15e9
-NOT_IN_BASE = {"torch", "monai", "pytest", "astra-toolbox"}
+#: Promised as "1.2 GB".
+MAX_BYTES = 1.25e9
+NOT_IN_BASE = {"torch", "monai", "openvino", "pytest", "astra-toolbox"}
 CORE_METRICS = {
     "stripping_side_thickness_um",
     "plating_side_thickness_um",

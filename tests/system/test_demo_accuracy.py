@@ -22,6 +22,8 @@ from lithoscope_store import ExperimentPaths, Store, read_slab
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 SCANS = 3
+#: Changes of volume are held to their bar from here on.
+LARGE_VOXELS = 1000
 THICKNESSES = (
     "plating_side_thickness_um",
     "stripping_side_thickness_um",
@@ -83,6 +85,18 @@ def test_change_of_thickness_agrees_with_the_truth_within_one_voxel(demo: Demo, 
 
     errors_um = (measured_um - measured_um[0]) - (true_um - true_um[0])
     assert np.abs(errors_um).max() < demo.cell.voxel_um, errors_um
+
+
+def test_change_of_deposited_volume_agrees_with_the_truth_within_15_percent(demo: Demo) -> None:
+    name = "deposited_volume_um3"
+    true_um3 = np.array([demo.cell.truth_metrics(scan, demo.roi)[name] for scan in range(SCANS)])
+    is_large = true_um3 - true_um3[0] > LARGE_VOXELS * demo.cell.voxel_um**3
+
+    measured_um3 = np.array([scan["metrics"][name]["value"] for scan in demo.report["scans"]])
+
+    ratios = (measured_um3 - measured_um3[0])[is_large] / (true_um3 - true_um3[0])[is_large]
+    assert is_large.any()
+    assert np.abs(ratios - 1).max() < 0.15, ratios
 
 
 def test_the_cell_changes_by_more_than_the_bar(demo: Demo) -> None:

@@ -16,16 +16,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+import tifffile
 from demo_process import running, until
 
-from lithoscope_store import Store, read_journal
+from lithoscope_store import Store, read_journal, read_slab, volume_info
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 BIN = Path(sys.executable).parent
-SERVICES = {"journal", "ingest", "reconstruct", "register", "segment", "measure", "decide"}
+STAGES = {"reconstruct", "register", "segment", "measure", "decide"}
+SERVICES = {"journal", "ingest", *STAGES, "act"}
 START_S, RUN_S = 60, 200
 
 
@@ -101,6 +103,29 @@ def register(command: str, folder: Path) -> None:
     assert run(here(command), folder).startswith("resolved by gauss-newton")
 
 
+def reprocess(command: str, folder: Path) -> None:
+    run(here(command), folder)
+
+    assert (folder / "lithoscope-store" / "my-cell-2" / "manifest.sha256").is_file()
+
+
+def compare(command: str, folder: Path) -> None:
+    assert "Labels are equal to the voxel in" in run(here(command), folder)
+
+
+def hindsight(command: str, folder: Path) -> None:
+    store = Store(folder / "lithoscope-store").experiment("my-cell")
+    for path in sorted((store.root / "reconstructions").glob("*.zarr")):
+        stack = folder / "last-year" / f"scan_{path.name[:4]}"
+        stack.mkdir(parents=True)
+        for number, image in enumerate(read_slab(path, 0, volume_info(path).shape[0])):
+            tifffile.imwrite(stack / f"slice_{number:03d}.tif", image)
+
+    run(here(command), folder)
+
+    assert "seen afterwards" in (folder / "last-year.html").read_text()
+
+
 def new(command: str, folder: Path) -> None:
     run(here(command), folder)
 
@@ -134,6 +159,9 @@ HOW: dict[str, Callable[[str, Path], None]] = {
     ".venv/bin/lithoscope ingest": ingest,
     ".venv/bin/lithoscope reconstruct": reconstruct,
     ".venv/bin/lithoscope register": register,
+    ".venv/bin/lithoscope reprocess": reprocess,
+    ".venv/bin/lithoscope compare": compare,
+    ".venv/bin/lithoscope hindsight": hindsight,
     ".venv/bin/lithoscope new": new,
     ".venv/bin/lithoscope up": up,
     ".venv/bin/lithoscope measure": measure,

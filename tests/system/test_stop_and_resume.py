@@ -23,6 +23,7 @@ ALL = {
     "segment",
     "measure",
     "decide",
+    "act",
     "dashboard",
     "beamline",
 }

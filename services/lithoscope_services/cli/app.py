@@ -5,10 +5,19 @@ from typing import Annotated
 import typer
 
 from lithoscope_services.cli import (
+    act_commands,
+    compare_command,
     config_commands,
+    hindsight_command,
+    keep_commands,
     look_commands,
+    model_commands,
     register_command,
+    replay_command,
+    reprocess_command,
+    rule_commands,
     run_commands,
+    segment_command,
     step_commands,
     tap_commands,
 )
@@ -34,10 +43,19 @@ def make_app() -> typer.Typer:
     )
     app.callback()(_root)
     run_commands.register(app)
+    replay_command.register(app)
     tap_commands.register(app)
     step_commands.register(app)
     register_command.register(app)
+    segment_command.register(app)
+    reprocess_command.register(app)
+    hindsight_command.register(app)
     look_commands.register(app)
+    compare_command.register(app)
+    keep_commands.register(app)
+    rule_commands.register(app)
+    act_commands.register(app)
+    model_commands.register(app)
     config_commands.register(app)
     return app
 

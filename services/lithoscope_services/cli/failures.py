@@ -6,6 +6,7 @@ import sys
 #: Error families that say what, where and what to do; looked up only if their package is loaded.
 _FAMILIES = (
     ("lithoscope_services.errors", "ServiceError"),
+    ("lithoscope_models.errors", "ModelError"),
     ("lithoscope_store.errors", "StoreError"),
     ("lithoscope_pipeline.errors", "PipelineError"),
     ("lithoscope_messages.errors", "MessageError"),

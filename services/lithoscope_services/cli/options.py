@@ -128,3 +128,22 @@ def write_json(document: Any) -> None:  # what json.dumps takes
     from json import dumps
 
     typer.echo(dumps(document, indent=2, allow_nan=False))
+
+
+def parse_speed(text: str) -> float | None:
+    """Read how many times faster something recorded is played; None for ``max``.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is neither a number nor ``max``.
+    """
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 1e-3 <= speed <= 1e6:
+        raise typer.BadParameter(f"--speed is {text!r}; give a number such as 10, or max")
+    return speed

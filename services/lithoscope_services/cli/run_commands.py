@@ -28,6 +28,19 @@ from lithoscope_services.cli.options import (
     StoreOption,
     TilesOption,
 )
+from lithoscope_services.cli.volume_options import (
+    DatasetOption,
+    EchemOption,
+    IntervalOption,
+    InvertedOption,
+    PlatingSide,
+    PlatingSideOption,
+    ThroughAxis,
+    ThroughOption,
+    TurnsOption,
+    make_reading,
+    take_volumes,
+)
 
 if TYPE_CHECKING:
     from lithoscope_services.sources.simulation import Simulation
@@ -185,9 +198,17 @@ def _write_simulated(out: Path, name: str, simulation: "Simulation") -> None:
 
 def ingest(
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="FILE...", help="Scans in order of time: DXchange, NXtomo, TIFFs."),
-    ],
+    ] = None,
+    volumes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|GLOB",
+            help="Instead of scans, numbered volumes that were reconstructed elsewhere: folders "
+            "of TIFF slices, TIFF stacks, HDF5, OME-Zarr.",
+        ),
+    ] = None,
     name: NameOption = None,
     until: Annotated[
         UntilStage, typer.Option("--until", help="Last step; a scan of no cell ends at the first.")
@@ -196,10 +217,20 @@ def ingest(
         float | None,
         typer.Option(metavar="V", help="Pixel in the plane of the sample, µm [from the files]."),
     ] = None,
+    echem: EchemOption = None,
+    interval_min: IntervalOption = None,
+    turn_after: TurnsOption = None,
+    through: ThroughOption = ThroughAxis.Y,
+    inverted: InvertedOption = False,
+    plating_side: PlatingSideOption = PlatingSide.HIGH,
+    dataset: DatasetOption = None,
     store: StoreOption = DEFAULT_STORE,
     config: ConfigOption = None,
 ) -> None:
     """Take stored scans through all steps, as if they came from the beamline now.
+
+    With --volumes it enters where reconstruction would have ended; the grey scale may be any.
+    The options from --echem on are about volumes.
 
     Example:  lithoscope ingest scan_000.h5 scan_001.h5 --as cell-7
     """
@@ -207,6 +238,29 @@ def ingest(
     from lithoscope_services.settings import load_settings, replace_values
 
     settings = load_settings(config)
+    if (volumes is None) == (not files):
+        raise typer.BadParameter("give either files of scans or --volumes")
+    if volumes is not None:
+        from lithoscope_services.hindsight.run import VolumesOptions
+
+        if voxel_um is None:
+            raise typer.BadParameter("--volumes needs --voxel-um")
+        take_volumes(
+            VolumesOptions(
+                store=store,
+                name=name or name_after(Path(volumes.rstrip("/*"))),
+                where=volumes,
+                voxel_um=voxel_um,
+                reading=make_reading(through, inverted, plating_side, dataset),
+                echem=echem,
+                interval_min=interval_min,
+                turns=turn_after or (),
+                until_stage=until.value,
+                settings=settings,
+            )
+        )
+        return
+    files = files or []
     if voxel_um is not None:
         settings = replace_values(settings, {"scan.voxel_size_um": voxel_um})
     for file in files:

@@ -45,7 +45,9 @@ def reconstruct(
     ] = None,
     rings: Annotated[
         str | None,
-        typer.Option(metavar="none|median|titarenko|sorting|wavelet", help="Ring removal [none]."),
+        typer.Option(
+            metavar="none|median|titarenko|sorting|wavelet", help="Ring removal [median]."
+        ),
     ] = None,
     zingers: Annotated[
         float | None,

@@ -48,6 +48,8 @@ def print_report(report: dict[str, Any]) -> None:  # as make_report gives it
     for scan in report["scans"]:
         if text := _anomalies(scan):
             console.print(f"[yellow]scan {scan['scan']}*[/]: {escape(text)}", highlight=False)
+        if parts := ", ".join(scan.get("pruned", ())):
+            console.print(f"[dim]scan {scan['scan']}: {parts} pruned[/]", highlight=False)
     for fact in report["decisions"]:
         if fact["type"] == "ProposalMade":
             text = f"scan {fact['scan']}: {fact['rule']} proposes {fact['action']}"

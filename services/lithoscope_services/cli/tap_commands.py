@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lithoscope_services.cli.options import parse_speed
+
 if TYPE_CHECKING:
     from lithoscope_services.sources.tap import TapCounts
 
@@ -113,7 +115,8 @@ def _play(path: Path, source: str | None, forward: str | None, speed: str) -> No
         raise typer.BadParameter("SOURCE and --play exclude each other")
     if forward is None:
         raise typer.BadParameter("--forward is missing; give the address that readers connect to")
-    plan = tap.Playback(path=path, relay=_checked(tap.relay_address, forward), speed=_speed(speed))
+    relay = _checked(tap.relay_address, forward)
+    plan = tap.Playback(path=path, relay=relay, speed=parse_speed(speed))
     typer.echo(f"Playing {path} at {forward} to who connects; Ctrl-C ends it", err=True)
     begun_s = time.monotonic()
     with _stoppable() as stop, _progress_line(f"playing {path}") as tell:
@@ -134,18 +137,6 @@ def _checked(check: Callable[[str], str], address: str) -> str:
         return check(address)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 1e-3 <= speed <= 1e6:
-        raise typer.BadParameter(f"--speed is {text!r}; give a number such as 10, or max")
-    return speed
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Settings of an experiment: one TOML file, one frozen tree of typed values."""
 
+from lithoscope_services.settings.actuator_table import ActuatorPlanSettings, ActuatorSettings
+from lithoscope_services.settings.decide_table import DecideSettings
 from lithoscope_services.settings.errors import SettingsError
 from lithoscope_services.settings.load import (
     CONFIG_VARIABLE,
@@ -10,6 +12,7 @@ from lithoscope_services.settings.load import (
 )
 from lithoscope_services.settings.render import render_settings
 from lithoscope_services.settings.rule_table import RuleSettings
+from lithoscope_services.settings.segment_table import SegmentSettings
 from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.tree import (
     DashboardSettings,
@@ -20,13 +23,15 @@ from lithoscope_services.settings.tree import (
     ReconstructSettings,
     RegisterSettings,
     ScanSettings,
-    SegmentSettings,
     Settings,
 )
 
 __all__ = [
     "CONFIG_VARIABLE",
+    "ActuatorPlanSettings",
+    "ActuatorSettings",
     "DashboardSettings",
+    "DecideSettings",
     "ExperimentSettings",
     "IngestSettings",
     "InstanceSettings",

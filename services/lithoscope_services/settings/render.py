@@ -32,9 +32,10 @@ def render_settings(settings: Settings, *, with_comments: bool = True) -> str:
         if isinstance(value, Table):
             parts.append(_render_table(f"[{key}]", value, with_comments=with_comments))
         elif value:
-            parts += [
-                _render_table(f"[[{key}]]", item, with_comments=with_comments) for item in value
-            ]
+            first, *others = value
+            parts.append(_render_table(f"[[{key}]]", first, with_comments=with_comments))
+            # The first one shows all keys; the others what sets them apart.
+            parts += [_render_changes(f"[[{key}]]", item) for item in others]
         else:
             # A key of the root must stand before the first table.
             parts.insert(0, f"{key} = []")
@@ -54,9 +55,22 @@ def _render_table(header: str, table: BaseModel, *, with_comments: bool) -> str:
     return "\n".join(lines)
 
 
+def _render_changes(header: str, table: BaseModel) -> str:
+    lines = [header]
+    for name, field in type(table).model_fields.items():
+        value = getattr(table, name)
+        is_default = value == field.get_default(call_default_factory=True)
+        if value is not None and (name == "id" or not is_default):
+            lines.append(f"{name} = {_literal(value)}")
+    return "\n".join(lines)
+
+
 def _literal(value: Any) -> str:  # a value of any key
     if isinstance(value, tuple):
         return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{key} = {_literal(item)}" for key, item in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
     plain = value if isinstance(value, bool | int | float | str) else str(value)
     return tomli_w.dumps({"value": plain}).removeprefix("value = ").strip()
 

@@ -9,8 +9,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lithoscope_messages import ExperimentName
+from lithoscope_pipeline.decide import default_rules
+from lithoscope_services.settings.actuator_table import ActuatorPlanSettings, ActuatorSettings
 from lithoscope_services.settings.backends import BackendName
-from lithoscope_services.settings.rule_table import RuleSettings
+from lithoscope_services.settings.cluster_table import ClusterSettings
+from lithoscope_services.settings.decide_table import DecideSettings
+from lithoscope_services.settings.rule_table import RuleSettings, rule_settings
+from lithoscope_services.settings.segment_table import SegmentSettings
 from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.table import Table
 
@@ -160,11 +165,11 @@ class ReconstructSettings(Table):
     rings: Annotated[
         Literal["none", "median", "titarenko", "sorting", "wavelet"],
         Field(
-            description="Ring removal; all need the whole scan, so none is what lets slices be "
-            "made while it runs. median changes a scan without rings least, sorting is for pixels "
-            "that err with brightness"
+            description="Ring removal; median changes a scan without rings least, and like "
+            "titarenko is taken off slices that were begun while the scan runs. The others need "
+            "the whole scan: sorting is for pixels that err with brightness"
         ),
-    ] = "none"
+    ] = "median"
     phase: Annotated[
         Literal["auto", "none", "paganin"],
         Field(
@@ -261,18 +266,6 @@ class RegisterSettings(Table):
     ] = 1024 * MEBIBYTE
 
 
-class SegmentSettings(Table):
-    """How materials are told apart."""
-
-    method: Annotated[
-        Literal["layers"], Field(description="layers: thresholds and the known order of layers")
-    ] = "layers"
-    polarity: Annotated[
-        Literal["denser_is_brighter"],
-        Field(description="Grey scale of the volumes; a mismatch is refused"),
-    ] = "denser_is_brighter"
-
-
 class PlanSettings(Table):
     """What the acquisition plan does while it waits for an answer."""
 
@@ -351,10 +344,17 @@ class Settings(Table):
     segment: SegmentSettings = SegmentSettings()
     rules: Annotated[
         tuple[RuleSettings, ...], Field(description="Rules; an empty list switches all off")
-    ] = (RuleSettings(),)
+    ] = tuple(rule_settings(rule) for rule in default_rules())
+    decide: DecideSettings = DecideSettings()
+    actuators: ActuatorSettings = ActuatorSettings()
+    actuator_plans: Annotated[
+        tuple[ActuatorPlanSettings, ...],
+        Field(description="Plans that may be queued, one table for an action; none by default"),
+    ] = ()
     plan: PlanSettings = PlanSettings()
     dashboard: DashboardSettings = DashboardSettings()
     instance: InstanceSettings = InstanceSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     @model_validator(mode="after")
     def _has_distinct_rules(self) -> Self:
@@ -362,6 +362,16 @@ class Settings(Table):
         doubles = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if doubles:
             raise ValueError(f"rules: more than one has the id {doubles[0]!r}; name each once")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_plan_an_action(self) -> Self:
+        actions = [each.action for each in self.actuator_plans]
+        doubles = sorted({each for each in actions if actions.count(each) > 1})
+        if doubles:
+            raise ValueError(
+                f"actuator_plans: more than one is for {doubles[0]!r}; give one an action"
+            )
         return self
 
     @model_validator(mode="after")

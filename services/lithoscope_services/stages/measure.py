@@ -20,15 +20,24 @@ from lithoscope_services.stage import Task, make_task
 from lithoscope_services.stages.inputs import fact_parts, reference_scan
 from lithoscope_store import Store, read_slab, write_maps
 
-#: Thresholds and the order of layers do not tell these apart.
-UNSEGMENTED = (Label.PIT, Label.VOID)
+#: Measured also in the labels that no earlier scan has touched: protective rules watch these.
+SINGLE_SCAN = (
+    "dendrite_coverage",
+    "dendrite_thickness_um",
+    "dendrite_volume_um3",
+    "deposited_thickness_um",
+    "deposited_volume_um3",
+    "remaining_gap_any_um",
+    "remaining_gap_um",
+)
+_LABEL_OF = {label.key: label for label in Label}
 
 
 class MeasureStage:
     """One task a scan; it needs the metrics of the first, and of the end of the half-cycle."""
 
     name: StageName = "measure"
-    algorithm_version = 1
+    algorithm_version = 2
 
     def plan(self, history: History) -> Sequence[Task]:
         """Give the labelled scans without metrics whose references have some."""
@@ -60,11 +69,13 @@ class MeasureStage:
                 "completeness": _covered(scan).completeness,
                 "quality": _quality(scan),
                 "flags": list(labels.flags),
+                "unsegmented": list(labels.unsegmented),
             },
             arguments={
                 "experiment": history.experiment,
                 "path": labels.path,
                 "label_name": labels.label_name,
+                "single_scan_label_name": labels.single_scan_label_name,
                 "n_z": labels.shape[0],
                 "labels_sha256": labels.sha256,
                 "charge_mAh": history.charge_mAh_at(phase.experiment_time_s),
@@ -88,15 +99,18 @@ class MeasureStage:
             charge=ChargeState(**parameters["charge"]) if parameters["charge"] else None,
             reference=_reference(arguments["earlier"]),
             active_area_cm2=parameters["active_area_cm2"],
-            unsegmented=UNSEGMENTED,
+            unsegmented=_unsegmented(parameters),
         )
         path = paths.maps(task.scan, task.key)
         units = dict.fromkeys(measurement.maps, "um")
         write_maps(path, measurement.maps, voxel_um=parameters["voxel_um"], units=units)
         metrics = {name: _to_message(metric) for name, metric in measurement.metrics.items()}
+        metrics |= _single_scan(paths.resolve(arguments["path"]), parameters, arguments)
         for name, (value, unit) in parameters["quality"].items():
             metrics[name] = MetricValue(
-                value=value, unit=unit, flags=() if value is None else ("interval_not_modelled",)
+                value=value,
+                unit=unit,
+                flags=("not_known",) if value is None else ("interval_not_modelled",),
             )
         phase = parameters["phase"]
         yield MetricsReady(
@@ -111,6 +125,31 @@ class MeasureStage:
             maps_path=paths.relative(path),
             labels_sha256=arguments["labels_sha256"],
         )
+
+
+def _unsegmented(parameters: Mapping[str, Any]) -> tuple[Label, ...]:
+    """Give the classes that the labels do not tell apart."""
+    return tuple(_LABEL_OF[name] for name in parameters["unsegmented"])
+
+
+def _single_scan(
+    path: Path, parameters: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> dict[str, MetricValue]:
+    """Measure the labels that were made without earlier scans, if there are such."""
+    name = arguments["single_scan_label_name"]
+    if name is None:
+        return {}
+    alone = measure_labels(
+        read_slab(path, 0, arguments["n_z"], label=name),
+        voxel_um=parameters["voxel_um"],
+        active_area_cm2=parameters["active_area_cm2"],
+        unsegmented=_unsegmented(parameters),
+    )
+    return {
+        f"single_scan_{metric}": _to_message(alone.metrics[metric])
+        for metric in SINGLE_SCAN
+        if metric in alone.metrics
+    }
 
 
 #: What compares scans; without registration such a number is not worth giving.

@@ -164,6 +164,19 @@ def test_a_late_request_does_not_reopen_a_proposal(make_state: MakeState) -> Non
     assert state.proposals[0].answer.status == "expired"
 
 
+def test_what_was_approved_and_not_sent_waits_for_a_person_again(make_state: MakeState) -> None:
+    about = {"scan": 2, "proposal": "gap:2"}
+    made = (("ProposalMade", about), ("ActionApproved", about))
+    failed = ("ActionFailed", {**about, "correlation_id": "c", "error": "not sent: locked"})
+    sent = ("ActionSent", {**about, "actuator": "queueserver", "correlation_id": "c"})
+
+    vetoed = make_state(*made, failed).proposals[0]
+    refused = make_state(*made, sent, failed).proposals[0]
+
+    assert (vetoed.answer.status, vetoed.is_open, vetoed.n_not_sent) == ("not sent", True, 1)
+    assert (refused.answer.status, refused.is_open, refused.n_not_sent) == ("failed", False, 0)
+
+
 def test_rules_are_read_from_the_settings_of_the_experiment(make_state: MakeState) -> None:
     settings = {"rules": [GAP_RULE, {**GAP_RULE, "mode": "off"}, {"metric": 3}, "nonsense"]}
 

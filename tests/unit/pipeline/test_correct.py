@@ -12,6 +12,7 @@ from lithoscope_pipeline.correct import (
     CountStack,
     FlatSet,
     FrameCorrector,
+    RingMethod,
     correct,
     fit_eigen_beam,
 )
@@ -247,6 +248,11 @@ def test_a_correction_says_what_keeps_it_from_being_causal() -> None:
     assert not late.is_causal
     assert "flats after the projections" in late.why_not_causal
     assert "rings" in late.why_not_causal
+
+
+@pytest.mark.parametrize("rings", ["median", "titarenko"])
+def test_stripes_that_can_be_taken_off_slices_keep_it_causal(rings: RingMethod) -> None:
+    assert Correction(flats="before", rings=rings).is_causal
 
 
 def test_without_flats_after_any_way_with_flats_is_causal() -> None:

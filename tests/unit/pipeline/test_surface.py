@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lithoscope_pipeline.anatomy import dendrite_threshold, plated_surface
 from lithoscope_pipeline.errors import NonFiniteError, ParameterError, ShapeError
+from lithoscope_pipeline.surface import dendrite_threshold, plated_surface
 
 PIXEL_UM = 4.5
 

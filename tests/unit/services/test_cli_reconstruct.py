@@ -87,12 +87,13 @@ def test_another_backend_gives_the_same_grey_values(
 
     code, text, _ = run(
         "reconstruct", str(narrow), "--out", str(out), "--axis", "30", "--backend", backend,
-        "--json",
+        "--rings", "none", "--json",
     )  # fmt: skip
 
     assert code == 0
     assert json.loads(text)["backend"] == backend
-    # x = 4.5 px from the axis at voxel 32; gridrec is within 1 to 3 %.
+    # x = 4.5 px from the axis at voxel 32; gridrec is within 1 to 3 %. Ring removal takes 5 % of a
+    # disc that moves by less than its window of 17 columns.
     inside = read_slab(out, 0, 4)[:, 24:41, 28:45]
     assert inside.mean() == pytest.approx(DISC_PER_CM, rel=0.03)
 
@@ -113,7 +114,7 @@ def test_rings_and_direct_hits_are_taken_off_where_asked_for(
 ) -> None:
     arguments = ("reconstruct", str(narrow), "--axis", "30", "--json")
 
-    run(*arguments, "--out", str(tmp_path / "with.zarr"))
+    run(*arguments, "--out", str(tmp_path / "with.zarr"), "--rings", "none")
     _, text, _ = run(
         *arguments, "--out", str(tmp_path / "without.zarr"), "--rings", "median", "--zingers", "2"
     )

@@ -11,6 +11,7 @@ from lithoscope_services.settings import load_settings
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 EXAMPLES = sorted(DEPLOY.glob("*.toml"))
+CONTAINERS = ("Containerfile", "Containerfile.gpu")
 
 
 def test_there_is_an_example_for_each_way_of_running() -> None:
@@ -20,8 +21,10 @@ def test_there_is_an_example_for_each_way_of_running() -> None:
         "gigafrost-stream",
         "one-workstation",
         "pva-stream",
+        "queue-server",
         "replay-only",
         "several-machines",
+        "slurm",
         "watched-folder",
     ]
 
@@ -36,16 +39,18 @@ def test_an_example_configuration_only_proposes(path: Path) -> None:
     assert {rule.mode for rule in load_settings(path).rules} <= {"propose", "dry_run"}
 
 
-def test_the_container_copies_what_is_there() -> None:
-    copied = re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_copies_what_is_there(name: str) -> None:
+    copied = re.findall(r"^COPY (.+) \S+$", (DEPLOY / name).read_text(), re.MULTILINE)
     sources = [source for line in copied for source in line.split()]
 
     assert "services" in sources
     assert [source for source in sources if not (ROOT / source).exists()] == []
 
 
-def test_the_container_does_not_run_as_root() -> None:
-    assert re.search(r"^USER lithoscope$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_does_not_run_as_root(name: str) -> None:
+    assert re.search(r"^USER lithoscope$", (DEPLOY / name).read_text(), re.MULTILINE)
 
 
 def test_the_conda_environment_has_tomopy() -> None:

@@ -47,3 +47,19 @@ def test_a_disk_that_is_too_full_is_a_problem(tmp_path: Path) -> None:
 
 def test_the_file_system_of_a_path_is_that_of_the_deepest_mount() -> None:
     assert file_system_of(Path("/proc/self")) == "proc"
+
+
+def test_each_engine_says_whether_it_works_here(tmp_path: Path) -> None:
+    checks = {check.name: check for check in examine(tmp_path, Settings())}
+
+    engines = [name for name in checks if name.startswith("engine ")]
+    assert len(engines) == 5
+    assert checks["network"].found.startswith("stream-unet ")
+    assert checks["engine onnxruntime"].state == "ok"
+    assert all(checks[name].found for name in engines)
+
+
+def test_an_engine_that_is_set_and_does_not_work_is_a_problem(tmp_path: Path) -> None:
+    settings = replace_values(Settings(), {"segment.engine": "torch", "segment.model": "/nowhere"})
+
+    assert check_named("network", tmp_path, settings).state == "problem"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from lithoscope_pipeline.correct import Stripes
 from lithoscope_pipeline.errors import OutOfMemoryError, ParameterError
 from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
 from lithoscope_pipeline.reconstruct import Backend, FourierBackend, MemoryNeed
@@ -29,6 +30,7 @@ class Narrow:
         rotation_axis_px: float,
         voxel_um: float,
         size: int | None = None,
+        stripes: Stripes | None = None,
     ) -> FloatVolume:
         self.calls.append(attenuation.shape[1])
         if attenuation.shape[1] > self.fits:
@@ -39,6 +41,7 @@ class Narrow:
             rotation_axis_px=rotation_axis_px,
             voxel_um=voxel_um,
             size=size,
+            stripes=stripes,
         )
 
     def memory(self, *, n_angles: int, n_rows: int, n_columns: int, size: int) -> MemoryNeed:
@@ -111,6 +114,7 @@ def test_slices_made_before_the_memory_ran_out_are_kept() -> None:
             rotation_axis_px: float,
             voxel_um: float,
             size: int | None = None,
+            stripes: Stripes | None = None,
         ) -> FloatVolume:
             if len(self.calls) > 1 and attenuation.shape[1] > 4:
                 raise MemoryError
@@ -121,6 +125,7 @@ def test_slices_made_before_the_memory_ran_out_are_kept() -> None:
                 rotation_axis_px=rotation_axis_px,
                 voxel_um=voxel_um,
                 size=size,
+                stripes=stripes,
             )
 
     tiring = Tiring(fits=99)

@@ -4,6 +4,7 @@ import pytest
 
 from lithoscope_services.settings import (
     CONFIG_VARIABLE,
+    ActuatorPlanSettings,
     Settings,
     SettingsError,
     load_settings,
@@ -23,7 +24,7 @@ def test_an_empty_file_gives_the_defaults() -> None:
     settings = parse_settings("", where="cell.toml")
 
     assert settings == Settings()
-    assert settings.rules[0].set_value == 120.0
+    assert settings.rules[0].id == "remaining_gap"
     assert settings.rules[0].mode == "propose"
     assert settings.dashboard.host == "127.0.0.1"
 
@@ -149,10 +150,11 @@ def test_settings_as_json_read_back_to_the_same() -> None:
 
 
 def test_every_key_has_a_meaning_and_a_default() -> None:
-    tables = [getattr(Settings(), name) for name in Settings.model_fields if name != "rules"]
+    lists = ("rules", "actuator_plans")
+    tables = [getattr(Settings(), name) for name in Settings.model_fields if name not in lists]
     fields = {
         f"{type(table).__name__}.{name}": field
-        for table in (*tables, Settings().rules[0])
+        for table in (*tables, Settings().rules[0], ActuatorPlanSettings())
         for name, field in type(table).model_fields.items()
     }
 

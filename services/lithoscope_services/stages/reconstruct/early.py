@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lithoscope_pipeline.correct import MedianFinder, StripeFinder, Stripes, stripe_finder
 from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
 from lithoscope_pipeline.reconstruct import (
     FourierAccumulator,
@@ -61,16 +62,63 @@ class EarlyParameters:
 
 @dataclass(slots=True, kw_only=True)
 class _Slab:
-    """Rows of which some projections were added."""
+    """Rows of which some projections were added.
+
+    As soon as the projections are there that stripes are told by, stripes are taken off, a few
+    rows at a time, and then the others are added.
+    """
 
     rows: CorrectedRows
     sums: FourierAccumulator
+    finder: StripeFinder | None
+    stripes: Stripes | None = None
+    n_clean_rows: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that become slices."""
+        return self.sums.n_rows
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to add."""
+        return self.sums.is_complete and not self._must_clean
+
+    def has_work(self, n_there: int) -> bool:
+        """Whether something can be added when this many projections are there."""
+        return self._must_clean or self.sums.next_index < n_there
 
     def add(self, stop: int) -> None:
-        """Add the next projections, ``stop`` not included."""
+        """Take off stripes if it is time to, or add projections, ``stop`` not included."""
+        if self._must_clean:
+            self._clean()
+            return
         first = self.sums.next_index
-        indices = np.arange(first, min(first + VIEWS_AT_ONCE, stop))
-        self.sums.add(first, self.rows.attenuation(indices))
+        indices = np.arange(first, min(first + VIEWS_AT_ONCE, self._pause(first, stop)))
+        seen = self.rows.seen(indices)
+        if self.finder is not None and first < self.finder.n_asked:
+            self.finder.add(seen)
+        self.sums.add(first, self.rows.finish(seen))
+
+    @property
+    def _must_clean(self) -> bool:
+        if self.finder is None or self.n_clean_rows >= self.n_rows:
+            return False
+        return self.sums.next_index == self.finder.n_asked
+
+    def _pause(self, first: int, stop: int) -> int:
+        asked = 0 if self.finder is None else self.finder.n_asked
+        return min(stop, asked) if first < asked else stop
+
+    def _clean(self) -> None:
+        if self.stripes is None and self.finder is not None:
+            self.stripes = self.rows.finish_stripes(self.finder.stripes())
+        if self.stripes is not None:
+            first = self.n_clean_rows
+            self.sums.subtract_standing(self.stripes.image[first : first + LANES], first_row=first)
+            self.n_clean_rows = first + LANES
+        if self.n_clean_rows >= self.n_rows:
+            self.finder = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,16 +172,8 @@ class EarlyTile:
         )
         slabs = anchors_first(n_rows, parameters.slab_rows)
         self.n_slabs = len(slabs)
-        count = slabs_within(
-            [_grids_bytes(rows, n_columns) for rows in slabs], parameters.budget_bytes
-        )
-        self._slabs = {
-            rows.start: _Slab(
-                rows=self.tile.corrected(rows, axis=parameters.axis),
-                sums=FourierAccumulator(plan, n_rows=rows.stop - rows.start),
-            )
-            for rows in slabs[:count]
-        }
+        count = slabs_within([self._slab_bytes(rows) for rows in slabs], parameters.budget_bytes)
+        self._slabs = {rows.start: self._begin(rows, plan) for rows in slabs[:count]}
         self._middle = self._begin_middle()
 
     @property
@@ -160,7 +200,7 @@ class EarlyTile:
             False if there is nothing to add.
         """
         for slab in self._slabs.values():
-            if slab.sums.next_index < n_there:
+            if slab.has_work(n_there):
                 slab.add(n_there)
                 return True
         if self._middle.n_there < n_there:
@@ -188,9 +228,34 @@ class EarlyTile:
         slab = self._slabs.pop(first_row, None)
         if slab is None:
             return None
-        while not slab.sums.is_complete:
+        while not slab.is_complete:
             slab.add(self.parameters.n_views)
         return slab.sums.volume()
+
+    def _begin(self, rows: slice, plan: FourierPlan) -> _Slab:
+        corrected = self.tile.corrected(rows, axis=self.parameters.axis)
+        return _Slab(
+            rows=corrected,
+            sums=FourierAccumulator(plan, n_rows=rows.stop - rows.start),
+            finder=stripe_finder(
+                self.tile.correction.rings,
+                n_angles=self.parameters.n_views,
+                n_rows=corrected.n_seen_rows,
+                n_columns=self.tile.shape[1],
+            ),
+        )
+
+    def _slab_bytes(self, rows: slice) -> int:
+        """Memory of the sums of a slab, and of what its stripes are told by."""
+        n_columns = self.tile.shape[1]
+        # Of two grids, the backend holds one at a time.
+        pair = (1, LANES + 1, n_columns, n_columns)
+        a_grid = accumulator_bytes(*pair) - fourier_bytes(*pair)
+        grids = -(-(rows.stop - rows.start) // LANES) * a_grid
+        if self.tile.correction.rings != "median":
+            return grids
+        seen = self.tile.n_needed_rows(rows, self.parameters.axis)
+        return grids + MedianFinder.memory_bytes(self.parameters.n_views, seen, n_columns)
 
     def _begin_middle(self) -> _Middle:
         n_views, rows, n_columns = self.parameters.n_views, self.tile.middle, self.tile.shape[1]
@@ -201,11 +266,3 @@ class EarlyTile:
             levels=np.empty(n_views),
             attenuation=np.empty(shape, np.float32) if is_small else None,
         )
-
-
-def _grids_bytes(rows: slice, n_columns: int) -> int:
-    """Memory of the sums of a slab."""
-    # Of two grids, the backend holds one at a time.
-    pair = (1, LANES + 1, n_columns, n_columns)
-    a_grid = accumulator_bytes(*pair) - fourier_bytes(*pair)
-    return -(-(rows.stop - rows.start) // LANES) * a_grid

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from lithoscope_messages import Fact, StageName
 from lithoscope_services.errors import ServiceError
@@ -10,6 +11,7 @@ from lithoscope_services.stage import Json, Step, Task, make_task
 from lithoscope_services.stages.inputs import settings_of
 from lithoscope_services.stages.reconstruct.execute import reconstruct_scan
 from lithoscope_services.stages.reconstruct.follow import LiveScan
+from lithoscope_services.stages.reconstruct.parts import begin_parts, finish_parts, write_part
 from lithoscope_services.stages.reconstruct.plan import (
     is_settled,
     parameters_of,
@@ -23,7 +25,7 @@ class ReconstructStage:
     """One task a scan, as soon as its frames are complete; begun before where that is possible."""
 
     name: StageName = "reconstruct"
-    algorithm_version = 3
+    algorithm_version = 4
 
     def __init__(self) -> None:
         self._live = LiveScan()
@@ -48,6 +50,20 @@ class ReconstructStage:
     def execute(self, task: Task, store_root: str) -> Iterator[Fact]:
         """Reconstruct a scan; each slab is announced when it is on disk."""
         return reconstruct_scan(task, store_root, self._live, self._ahead, self.algorithm_version)
+
+    def begin(self, task: Task, store_root: str) -> Json:
+        """Find the axis of a scan, and cut its volume into runs of slabs."""
+        return begin_parts(task, store_root, self.algorithm_version)
+
+    def do_part(self, task: Task, store_root: str, begun: Json, part: Any) -> Iterator[Fact]:
+        """Reconstruct a run of slabs."""
+        return write_part(task, store_root, self.algorithm_version, begun, part)
+
+    def finish(
+        self, task: Task, store_root: str, begun: Json, facts: Sequence[Fact]
+    ) -> Iterator[Fact]:
+        """Announce the volume."""
+        return finish_parts(task, store_root, self.algorithm_version, begun, facts)
 
     def watch(self, history: History) -> Json | None:
         """Say which scan runs, and how it is begun."""

@@ -16,10 +16,13 @@ from lithoscope_pipeline.correct import (
     FlatSet,
     FrameCorrector,
     HaloRows,
+    Stripes,
+    find_stripes,
     fit_eigen_beam,
     remove_rings,
 )
-from lithoscope_pipeline.geometry import Angles, FloatStack
+from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
+from lithoscope_pipeline.reconstruct import Backend
 from lithoscope_pipeline.rotation_axis import correct_tilt, tilt_halo_rows
 from lithoscope_services.phase_choice import halo_rows
 from lithoscope_store import FrameReader
@@ -152,6 +155,12 @@ class TileScan:
             FlatSet(frames=each.frames[:, rows], position=each.position) for each in self.flats
         )
 
+    def n_needed_rows(self, rows: slice, axis: UprightAxis) -> int:
+        """Tell how many rows have to be read for some that are wanted."""
+        turned, _, _ = self._turned(rows, axis)
+        needed, _, _ = halo_rows(turned, self.shape[0], self.correction.phase)
+        return needed.stop - needed.start
+
     def corrected(
         self, rows: slice, *, axis: UprightAxis | None = None, beam: EigenBeam | None = None
     ) -> "CorrectedRows":
@@ -166,10 +175,8 @@ class TileScan:
         beam
             From :meth:`fitted_beam`.
         """
-        n_rows, n_columns = self.shape
-        tilt_deg = 0.0 if axis is None else axis.tilt_deg
-        turned, above, below = tilt_halo_rows(rows, n_rows, tilt_deg, n_columns)
-        needed, before, after = halo_rows(turned, n_rows, self.correction.phase)
+        turned, above, below = self._turned(rows, axis)
+        needed, before, after = halo_rows(turned, self.shape[0], self.correction.phase)
         return CorrectedRows(
             tile=self,
             needed=needed,
@@ -181,6 +188,10 @@ class TileScan:
                 self.flats_of(needed), self.darks[:, needed], self.correction, eigen_beam=beam
             ),
         )
+
+    def _turned(self, rows: slice, axis: UprightAxis | None) -> tuple[slice, int, int]:
+        n_rows, n_columns = self.shape
+        return tilt_halo_rows(rows, n_rows, axis.tilt_deg if axis else 0.0, n_columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +220,38 @@ class CorrectedRows:
     axis: UprightAxis
     corrector: FrameCorrector
 
+    @property
+    def n_seen_rows(self) -> int:
+        """Rows that are read."""
+        return self.needed.stop - self.needed.start
+
+    def slices(self, backend: Backend, *, voxel_um: float) -> FloatVolume:
+        """Read and correct all projections of the tile and reconstruct their rows.
+
+        Parameters
+        ----------
+        backend
+            With which.
+        voxel_um
+            Edge of a voxel.
+
+        Returns
+        -------
+        FloatVolume
+            Shape (n_rows, n_columns, n_columns), 1/cm.
+        """
+        seen = self.seen()
+        stripes = find_stripes(seen, method=self.tile.correction.rings)
+        return backend.reconstruct(
+            self.finish(seen),
+            self.tile.thetas_rad,
+            rotation_axis_px=self.axis.position_px,
+            voxel_um=voxel_um,
+            stripes=None if stripes is None else self.finish_stripes(stripes),
+        )
+
     def attenuation(self, indices: NDArray[np.int64] | None = None) -> FloatStack:
-        """Read projections and correct them.
+        """Read projections and correct them but for stripes, which are known later.
 
         Parameters
         ----------
@@ -223,15 +264,27 @@ class CorrectedRows:
         FloatStack
             Line integrals, shape (n_angles, n_rows, n_columns).
         """
+        return self.finish(self.seen(indices))
+
+    def seen(self, indices: NDArray[np.int64] | None = None) -> FloatStack:
+        """Read projections and correct the rows that are read; stripes and fringes stay."""
         tile, wanted = self.tile, self.tile.indices if indices is None else indices
         counts = tile.frames.read("projection", rows=self.needed, indices=wanted)
         # A fitted beam knows projections by their place among those it was fitted to.
         is_fitted = self.corrector.beam.weights is not None
         numbers = np.searchsorted(tile.indices, wanted) if is_fitted else wanted
         found = self.corrector.attenuation(counts, indices=numbers.astype(np.intp))
-        if tile.correction.rings != "none":
-            found = remove_rings(found, method=tile.correction.rings)
-        found = self.corrector.finish(found, halo_rows=self.phase_halo)
+        if tile.correction.has_stripes:
+            return found
+        return remove_rings(found, method=tile.correction.rings)
+
+    def finish_stripes(self, stripes: Stripes) -> Stripes:
+        """Make of stripes in what was seen those in what is reconstructed: all of it is linear."""
+        return replace(stripes, image=self.finish(stripes.image[None])[0])
+
+    def finish(self, seen: FloatStack) -> FloatStack:
+        """Take back fringes and turn rows upright; leave the rows that only served this."""
+        found = self.corrector.finish(seen, halo_rows=self.phase_halo)
         if self.axis.tilt_deg == 0.0:
             return found
         above, below = self.turn_halo

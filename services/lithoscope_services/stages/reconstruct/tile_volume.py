@@ -40,11 +40,14 @@ class MadeTile:
         What its projections cover.
     backend
         What it was reconstructed with.
+    backend_flags
+        What of that went otherwise than planned.
     """
 
     volume: TileVolume
     coverage: Coverage
     backend: str
+    backend_flags: tuple[str, ...]
 
 
 def make_tile(task: Task, paths: ExperimentPaths, number: int) -> Iterator[MadeTile | None]:
@@ -93,6 +96,7 @@ def make_tile(task: Task, paths: ExperimentPaths, number: int) -> Iterator[MadeT
         "axis": work.axis.model_dump(mode="json"),
         "coverage": asdict(work.coverage),
         "backend": work.backend.name,
+        "backend_flags": work.backend.flags,
     }
     write_atomic(path / _RECORD, json.dumps(record).encode())
     yield _read_record(path, number)
@@ -231,4 +235,5 @@ def _read_record(path: Path, number: int) -> MadeTile:
         volume=TileVolume(tile=number, path=path, axis=axis),
         coverage=coverage,
         backend=found["backend"],
+        backend_flags=tuple(found["backend_flags"]),
     )

@@ -71,12 +71,8 @@ class TileWork:
         begun = None if self.early is None else self.early.finish(rows.start)
         if begun is not None:
             return begun
-        return self.backend.reconstruct(
-            self.tile.corrected(rows, axis=self.upright, beam=self.beam).attenuation(),
-            self.tile.thetas_rad,
-            rotation_axis_px=self.upright.position_px,
-            voxel_um=self.voxel_um,
-        )
+        corrected = self.tile.corrected(rows, axis=self.upright, beam=self.beam)
+        return corrected.slices(self.backend, voxel_um=self.voxel_um)
 
 
 def nothing_begun(_tile: TileScan) -> tuple[EarlyTile | None, str]:

@@ -1,0 +1,185 @@
+"""A scan by a network: with the earlier scans beside it, and once more without them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lithoscope_messages import ConfidenceFinding
+from lithoscope_models.errors import ModelError
+from lithoscope_pipeline.resample import VolumeSource
+from lithoscope_pipeline.segment import GreyReferences
+from lithoscope_services.errors import ServiceError
+from lithoscope_services.network_pass import (
+    LoadedNetwork,
+    NetworkChoice,
+    NetworkPass,
+    cell_rows,
+    label_region,
+    load_network,
+    run_network,
+)
+from lithoscope_services.stage import Task
+from lithoscope_services.stages.segment.earlier import EarlierScan, FaceShifts, read_earlier
+from lithoscope_services.stages.segment.written import (
+    LABEL_NAME,
+    SINGLE_SCAN_LABEL_NAME,
+    WrittenRegion,
+)
+from lithoscope_store import (
+    ExperimentPaths,
+    array_sha256,
+    create_volume,
+    finish_volume,
+    write_slab,
+)
+
+VOXEL_FLAG = "voxel_size_not_trained_on"
+VOXEL_RATIO = 1.5
+
+
+def label_by_network(
+    task: Task,
+    paths: ExperimentPaths,
+    region: WrittenRegion,
+    volume: VolumeSource,
+    references: GreyReferences,
+) -> Mapping[str, Any]:  # fields of a LabelsReady
+    """Label a region and write it.
+
+    Raises
+    ------
+    ServiceError
+        If the model is refused, or no engine works here.
+    """
+    parameters = task.parameters
+    try:
+        first_row, stop_row = cell_rows(references, region.shape[1], region.voxel_um)
+        network = load_network(_choice(task), (stop_row - first_row, region.shape[2]))
+    except ModelError as error:
+        raise ServiceError(f"scan {task.scan}: {error}") from error
+    earlier = _earlier(task, paths, region)
+    shown = [scan for scan in earlier if scan.which in network.model.card.inputs.inputs.earlier]
+    found = _run(network, volume, references, shown, task, region)
+    labels, relabelled = _labels(found, references, task, region)
+    written = {LABEL_NAME: labels}
+    agreement = None
+    if shown:
+        alone = _run(network, volume, references, (), task, region)
+        written[SINGLE_SCAN_LABEL_NAME], _ = _labels(alone, references, task, region)
+        same = found.segments == alone.segments
+        agreement = float(np.count_nonzero(same)) / same.size
+    region.write_labels(written)
+    if found.probabilities is not None:
+        folder = paths.root / "probabilities" / region.path.name
+        write_probabilities(folder, region, found, network.model.card.classes)
+    return {
+        "sha256": array_sha256(labels),
+        "model": network.model.card.name,
+        "model_sha256": network.model.sha256,
+        "engine": network.chosen.text,
+        "polarity": parameters["polarity"],
+        "single_scan_label_name": SINGLE_SCAN_LABEL_NAME if shown else None,
+        "earlier_scans": tuple(place["scan"] for place in task.arguments["shown"] if shown),
+        "soft_voxels": found.soft_voxels,
+        "confidence": ConfidenceFinding(
+            mean=found.mean_confidence,
+            low_share=found.low_share,
+            single_scan_agreement=agreement,
+        ),
+        "relabelled": relabelled,
+        "unsegmented": (),
+        "flags": _voxel_flags(network, region.voxel_um),
+    }
+
+
+def _voxel_flags(network: LoadedNetwork, voxel_um: float) -> tuple[str, ...]:
+    """Say that voxels are much larger or smaller than those the network has learned from."""
+    trained_um = network.model.card.voxel_um
+    if trained_um is None or 1 / VOXEL_RATIO <= voxel_um / trained_um <= VOXEL_RATIO:
+        return ()
+    return (VOXEL_FLAG,)
+
+
+def _choice(task: Task) -> NetworkChoice:
+    parameters = task.parameters
+    return NetworkChoice(
+        model=parameters["model"],
+        polarity=parameters["polarity"],
+        engine=parameters["engine"],
+        precision=parameters["precision"],
+        n_threads=task.arguments["n_threads"] or usable_cores(),
+    )
+
+
+def usable_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def _earlier(task: Task, paths: ExperimentPaths, region: WrittenRegion) -> Sequence[EarlierScan]:
+    """Lay the earlier scans that the task names over this one."""
+    places = task.arguments["shown"]
+    if not places:
+        return ()
+    columns = (region.shape[0], region.shape[2])
+    now = FaceShifts.read(paths, task.arguments["maps_path"], columns, region.voxel_um)
+    previous, first = places
+    return read_earlier(paths, {"previous": previous, "first": first}, now, region.voxel_um)
+
+
+def _run(
+    network: LoadedNetwork,
+    volume: VolumeSource,
+    references: GreyReferences,
+    earlier: Sequence[EarlierScan],
+    task: Task,
+    region: WrittenRegion,
+) -> NetworkPass:
+    return run_network(
+        network,
+        volume,
+        references,
+        earlier,
+        voxel_um=region.voxel_um,
+        slab_rows=region.slab_rows,
+        with_probabilities=task.parameters["probabilities"],
+    )
+
+
+def _labels(
+    found: NetworkPass, references: GreyReferences, task: Task, region: WrittenRegion
+) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], dict[str, int]]:
+    return label_region(
+        found,
+        references,
+        voxel_um=region.voxel_um,
+        slab_rows=region.slab_rows,
+        half_cycle=task.parameters["half_cycle"],
+        is_first_scan=task.parameters["is_first_scan"],
+    )
+
+
+def write_probabilities(
+    folder: Path, region: WrittenRegion, found: NetworkPass, classes: Sequence[str]
+) -> None:
+    """Write one volume a class, probabilities in 255ths."""
+    if found.probabilities is None:
+        return
+    for index, name in enumerate(classes):
+        path = folder / f"{name}.zarr"
+        create_volume(
+            path,
+            shape=region.shape,
+            voxel_um=region.voxel_um,
+            dtype="uint8",
+            name=f"probability of {name}",
+            slab_slices=region.slab_rows,
+            unit="1/255",
+        )
+        for z0 in range(0, region.shape[0], region.slab_rows):
+            z1 = min(z0 + region.slab_rows, region.shape[0])
+            write_slab(path, z0, np.ascontiguousarray(found.probabilities[z0:z1, index]))
+        finish_volume(path)
