@@ -133,8 +133,16 @@ def test_growth_is_seen_and_the_rule_warns_where_the_numbers_say_so(
 ) -> None:
     _, found, page = seen
 
-    gaps = [(scan["scan"], scan["metrics"]["remaining_gap_um"]) for scan in found.report["scans"]]
-    lows = {scan: gap["value"] if gap["low95"] is None else gap["low95"] for scan, gap in gaps}
+    # The worse of two passes counts: with earlier scans, and without.
+    names = ("remaining_gap_um", "single_scan_remaining_gap_um")
+    lows = {
+        scan["scan"]: min(
+            gap["value"] if gap["low95"] is None else gap["low95"]
+            for gap in (scan["metrics"][name] for name in names if name in scan["metrics"])
+            if gap["value"] is not None
+        )
+        for scan in found.report["scans"]
+    }
     (rule,) = found.warned
     first = min(scan for scan, low in lows.items() if low < RULE_UM)
     assert (rule.scan, rule.lead_pulses) == (first, EVERY * (N_SCANS - 1 - first))

@@ -131,9 +131,11 @@ def test_ome_zarr_opens_volumes_and_labels_of_all_scans(demo: Demo) -> None:
         assert image.data[0].compute(scheduler="synchronous").std() > 0
         assert image.metadata["coordinateTransformations"][0][0]["scale"] == [fact.voxel_um] * 3
         values = [node.data[0] for node in labels if node.data]
-        assert [each.shape for each in values] == [fact.shape]
-        stored = read_slab(demo.paths.resolve(fact.path), 0, fact.shape[0], label=fact.label_name)
-        assert np.array_equal(values[0].compute(scheduler="synchronous"), stored)
+        names = [fact.label_name, *filter(None, [fact.single_scan_label_name])]
+        assert [each.shape for each in values] == [fact.shape] * len(names)
+        for name, found in zip(names, values, strict=True):
+            stored = read_slab(demo.paths.resolve(fact.path), 0, fact.shape[0], label=name)
+            assert np.array_equal(found.compute(scheduler="synchronous"), stored)
     assert [fact.scan for fact in facts] == list(range(SCANS))
 
 

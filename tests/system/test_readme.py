@@ -113,6 +113,29 @@ def compare(command: str, folder: Path) -> None:
     assert "Labels are equal to the voxel in" in run(here(command), folder)
 
 
+def replay(command: str, folder: Path) -> None:
+    # Its block begins with an experiment that is there already.
+    run(here("lithoscope ingest scan_000.h5 scan_001.h5 --as my-cell"), folder)
+    # Another instance on this machine may have the usual port.
+    said = run([*here(command), "--no-page"], folder)
+
+    assert "2 label hashes" in said
+    assert "are equal" in said
+
+
+def verify(command: str, folder: Path) -> None:
+    assert "all is as it was stored" in run(here(command), folder)
+
+
+def export(command: str, folder: Path) -> None:
+    run(here(command), folder)
+
+    assert {path.name for path in (folder / "for-others").iterdir()} == {
+        "scan_0000.h5",
+        "scan_0001.h5",
+    }
+
+
 def hindsight(command: str, folder: Path) -> None:
     store = Store(folder / "lithoscope-store").experiment("my-cell")
     for path in sorted((store.root / "reconstructions").glob("*.zarr")):
@@ -161,6 +184,9 @@ HOW: dict[str, Callable[[str, Path], None]] = {
     ".venv/bin/lithoscope register": register,
     ".venv/bin/lithoscope reprocess": reprocess,
     ".venv/bin/lithoscope compare": compare,
+    ".venv/bin/lithoscope replay": replay,
+    ".venv/bin/lithoscope verify": verify,
+    ".venv/bin/lithoscope export": export,
     ".venv/bin/lithoscope hindsight": hindsight,
     ".venv/bin/lithoscope new": new,
     ".venv/bin/lithoscope up": up,
