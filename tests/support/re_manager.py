@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -115,7 +116,12 @@ def running_manager(folder: Path) -> Iterator[Manager]:
     host, port = redis.server_address[:2]
     address = f"tcp://127.0.0.1:{free_port()}"
     command = [
-        *("start-re-manager", "--startup-dir", str(startup), "--keep-re"),
+        *(
+            str(Path(sys.executable).parent / "start-re-manager"),
+            "--startup-dir",
+            str(startup),
+            "--keep-re",
+        ),
         *("--redis-addr", f"{host!s}:{port}", "--zmq-control-addr", address),
         *("--zmq-info-addr", f"tcp://127.0.0.1:{free_port()}"),
     ]
