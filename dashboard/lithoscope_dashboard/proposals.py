@@ -53,7 +53,8 @@ def fold_answer(state: ExperimentState, message: AnswerMessage | ActionFailed) -
     answer = _answer(message)
     is_request = isinstance(message, ApprovalRequested | RejectionRequested)
     proposals = tuple(
-        replace(proposal, answer=answer)
+        # Who answered stays to be seen when the action has been sent and has worked.
+        replace(proposal, answer=replace(answer, person=answer.person or proposal.answer.person))
         # A request is only a wish: it never takes back what has been decided.
         if proposal.proposal == message.proposal and (proposal.is_open or not is_request)
         else proposal
