@@ -29,6 +29,7 @@ from lithoscope_messages import (
     VolumeReady,
     WorkStarted,
 )
+from lithoscope_store import JournalDatabase
 
 
 @dataclass(slots=True)
@@ -92,6 +93,14 @@ class History:
         for entry in entries:
             self._fold(entry)
             self.number = entry.number
+
+    def catch_up(self, database: JournalDatabase) -> None:
+        """Fold what an open journal has that is not known here."""
+        while True:
+            page = database.read_since(self.number)
+            self.extend(page.entries)
+            if self.number >= page.head:
+                return
 
     def in_order(self) -> Iterator[ScanHistory]:
         """Give the scans by number."""

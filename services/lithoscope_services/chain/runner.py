@@ -109,7 +109,7 @@ class Chain:
         self._done: set[str] = set()
         self._n_settled = 0
         self.history = History(paths.name)
-        self._read()
+        self.history.catch_up(self._database)
 
     def run(self) -> None:
         """Work until nothing is left to be done."""
@@ -287,14 +287,7 @@ class Chain:
     def _append(self, messages: Sequence[JournalMessage]) -> None:
         if messages:
             self._database.append(messages)
-            self._read()
-
-    def _read(self) -> None:
-        while True:
-            page = self._database.read_since(self.history.number)
-            self.history.extend(page.entries)
-            if self.history.number >= page.head:
-                return
+            self.history.catch_up(self._database)
 
     def _say_steps(self) -> None:
         n_settled = sum(

@@ -164,8 +164,5 @@ def _through_stages(
 
 def _history(paths: ExperimentPaths, database: JournalDatabase) -> History:
     history = History(paths.name)
-    while True:
-        page = database.read_since(history.number)
-        history.extend(page.entries)
-        if history.number >= page.head:
-            return history
+    history.catch_up(database)
+    return history

@@ -1,10 +1,10 @@
 """Which schedulers may be talked to: on this machine, or with certificates."""
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.settings.cluster_table import ClusterSettings
+from lithoscope_services.settings.hosts import is_loopback
 
 
 class ClusterError(ServiceError):
@@ -42,7 +42,7 @@ def check_address(address: str, settings: ClusterSettings) -> bool:
             "tls://host:8786"
         )
     if parts.scheme == "tcp":
-        if not _is_loopback(parts.hostname or ""):
+        if not is_loopback(parts.hostname or ""):
             raise ClusterError(
                 f"--scheduler {address} leaves this machine without encryption, and whoever "
                 "reaches a scheduler can run programs as you; start it with TLS and give tls://"
@@ -60,12 +60,3 @@ def check_address(address: str, settings: ClusterSettings) -> bool:
             f"{settings.tls_key_file} can be read by others; chmod 600 it, for it is a key"
         )
     return True
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

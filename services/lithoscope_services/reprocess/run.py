@@ -166,11 +166,8 @@ def _plan(options: ReprocessOptions, entries: Sequence[Entry]) -> ReprocessPlan:
 
 def _history(database: JournalDatabase, paths: ExperimentPaths) -> History:
     history = History(paths.name)
-    while True:
-        page = database.read_since(history.number)
-        history.extend(page.entries)
-        if history.number >= page.head:
-            return history
+    history.catch_up(database)
+    return history
 
 
 def _begin(

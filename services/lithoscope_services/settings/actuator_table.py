@@ -1,11 +1,11 @@
 """The tables of actuators: who obeys, where, and what may be asked of it."""
 
-import ipaddress
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from lithoscope_services.settings.hosts import is_loopback
 from lithoscope_services.settings.table import Table
 
 PlanAction = Literal["finer_scan", "repeat_flats", "scan_more", "scan_less"]
@@ -116,7 +116,7 @@ class ActuatorSettings(Table):
             raise ValueError("an address holds no password; put it into keys_file")
         if parts.scheme == "tcp" and (port is None or parts.path):
             raise ValueError(f"{address!r} is no tcp://HOST:PORT")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError(f"{address!r} goes over a network; use https")
         return address
 
@@ -130,7 +130,7 @@ class ActuatorSettings(Table):
     @property
     def is_on_this_machine(self) -> bool:
         """Whether the address is of this machine alone."""
-        return self.address is not None and _is_loopback(urlsplit(self.address).hostname or "")
+        return self.address is not None and is_loopback(urlsplit(self.address).hostname or "")
 
 
 class ActuatorPlanSettings(Table):
@@ -161,12 +161,3 @@ class ActuatorPlanSettings(Table):
             if low > high:
                 raise ValueError(f"{name}: the lowest value {low:g} is above the highest {high:g}")
         return bounds
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
