@@ -1,5 +1,6 @@
 """Train a network by a recipe: data, steps, curves, and the model at the end."""
 
+import json
 import logging
 import time
 import warnings
@@ -22,6 +23,7 @@ from lithoscope_pipeline.labels import SegmentClass
 from lithoscope_pipeline.networks import ARCHITECTURES
 from lithoscope_pipeline.phantom.provenance import SIMULATOR_VERSION
 
+_RECIPE_JSON: Final = "recipe.json"
 _TILE_PX: Final = 512
 
 
@@ -85,6 +87,7 @@ def train(
     data = prepare_data(recipe, data_folder, tell)
     made_s = time.process_time() - began_s
     out.mkdir(parents=True, exist_ok=True)
+    _claim(out, recipe, start)
     fitted = _fit(recipe, out, data, use, tell, begin_with=begin_with, is_watched=is_watched)
     curves = read_curves(out / CURVES_CSV)
     draw_curves(out / CURVES_PNG, curves)
@@ -117,6 +120,20 @@ def train(
     return Training(
         folder=out, n_steps=fitted.n_steps, scores=scores, is_finished=fitted.is_finished
     )
+
+
+def _claim(out: Path, recipe: Recipe, start: str | None) -> None:
+    """Write down what is trained in a folder; refuse to go on with something else there."""
+    wanted = json.dumps({"recipe": recipe.model_dump(mode="json"), "began_with": start}, indent=1)
+    told = out / _RECIPE_JSON
+    if (out / CHECKPOINTS / LAST_CHECKPOINT).exists() and (
+        not told.exists() or told.read_text() != wanted
+    ):
+        raise RecipeError(
+            f"{out}: a training by another recipe was begun here; give another folder, or remove "
+            f"{out / CHECKPOINTS} to begin anew"
+        )
+    told.write_text(wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

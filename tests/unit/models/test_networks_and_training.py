@@ -244,6 +244,19 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     assert (resumed / "curves.csv").read_text() == (trained / "curves.csv").read_text()
 
 
+def test_another_recipe_does_not_go_on_in_the_folder_of_the_first(
+    workplace: Path, trained: Path
+) -> None:
+    weights = (trained / "model.safetensors").read_bytes()
+    command = _command(workplace, trained.name, "--steps", "8")
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "a training by another recipe was begun here; give another folder" in done.stderr
+    assert (trained / "model.safetensors").read_bytes() == weights
+
+
 def test_a_recipe_that_is_not_there_is_one_line(workplace: Path) -> None:
     command = [sys.executable, "-m", "lithoscope_services.cli", "model", "train", "nothing"]
 
