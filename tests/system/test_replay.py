@@ -218,3 +218,25 @@ def test_a_replay_that_is_paused_goes_on_where_it_was(store: Path, is_soak: bool
     assert len(said) == 3
     assert result.outcome is not None
     assert result.outcome.is_equal
+
+
+@pytest.mark.timeout(600)
+def test_a_part_of_an_experiment_is_replayed_alone(store: Path, is_soak: bool) -> None:
+    if not is_soak:
+        pytest.skip("a whole replay more; with --soak")
+    name = f"{NAME}-part"
+
+    result = run_replay(
+        ReplayOptions(
+            store=store, experiment=NAME, name=name, speed=None, first=2, last=3, has_page=False
+        )
+    )
+
+    assert result.outcome is not None
+    assert result.outcome.n_scans == 2
+    part, whole = accounts(entries(store, name)), accounts(entries(store, NAME))
+    assert part == {scan: whole[scan] for scan in (2, 3)}
+    # What compares scans has another first scan now; the charge is that of the whole.
+    charge = samples(entries(store, name))[-1]
+    assert charge in samples(entries(store, NAME))
+    assert verify_manifest(Store(store).experiment(name)) == []
