@@ -160,6 +160,7 @@ def test_the_page_fetches_nothing(seen: tuple[Store, Hindsight, str]) -> None:
     assert "url(" not in page
 
 
+@pytest.mark.timeout(3600)
 def test_twenty_five_stacks_end_in_one_page_by_one_command(is_soak: bool, tmp_path: Path) -> None:
     if not is_soak:
         pytest.skip("takes minutes; run with --soak")
