@@ -20,7 +20,7 @@ demo: setup ## a simulated experiment through everything; leaves the page up
 	$(BIN)/lithoscope demo $(ARGS)
 
 $(VENV)/.tools: $(VENV)/.installed
-	$(PIP) install --quiet --constraint constraints.txt '.[beamline,cluster,dev,notebook,openvino,peers,rtx,tables,train]'
+	$(PIP) install --quiet --constraint constraints.txt '.[beamline,cluster,dev,echem,labels,notebook,openvino,peers,rtx,tables,train]'
 	touch $@
 
 test: $(VENV)/.tools ## lint, types, contracts and all tests against the built wheel
@@ -37,9 +37,10 @@ types:
 contracts:
 	$(BIN)/lint-imports
 
-# Two at a time, a file's tests in one process: they share the services that they start.
+# Two at a time, a file's tests in one process: they share the services that they start. Long files
+# come first as the folders are named; xdist would put those of a single test, the longest, last.
 unit:
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.tools ## measured comparisons; writes the tables in benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,6 +1,5 @@
 """Where a plated surface ends and a dendrite begins: one rule for the truth and for the image."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +8,14 @@ from scipy import ndimage
 
 from lithoscope_pipeline.errors import NonFiniteError, ParameterError, ShapeError
 from lithoscope_pipeline.geometry import FloatImage
+from lithoscope_pipeline.height_modes import find_modes
 
-_BIN_UM = 1.0
+# The electrodes are flat foils: so wide an average finds their faces to a tenth of a voxel.
+FACE_SIGMA_PX = 3.0
+
 _MIN_SMOOTHING_UM = 2.0
 # Two neighbouring heights of a map in whole voxels must not make two peaks.
 _SMOOTHING_PIXELS = 0.6
-_MIN_PEAK = 0.7
-_MAX_MAD_RATIO = 2.0
 _MIN_EXCESS_UM = 5.0
 _EXCESS_MADS = 3.0
 _BLOCKS_PER_WINDOW = 8
@@ -100,10 +100,12 @@ def plated_surface(
 
     block = max(1, round(window_um / pixel_um) // _BLOCKS_PER_WINDOW)
     base_um = float(height_um.min())
-    counts = _window_counts(height_um - base_um, block, round(window_um / pixel_um / block))
-
-    mode_um = _mode_um(counts, max(_MIN_SMOOTHING_UM, _SMOOTHING_PIXELS * pixel_um))
-    mad_um = _mad_um(counts, mode_um)
+    mode_um, mad_um = find_modes(
+        height_um - np.float32(base_um),
+        block=block,
+        window=round(window_um / pixel_um / block),
+        smoothing_um=max(_MIN_SMOOTHING_UM, _SMOOTHING_PIXELS * pixel_um),
+    )
     excess_um = np.maximum(_EXCESS_MADS * mad_um, _MIN_EXCESS_UM)
 
     mode_um = _to_pixels(base_um + mode_um, block, height_um.shape)
@@ -113,90 +115,31 @@ def plated_surface(
     )
 
 
-def _window_counts(height_um: FloatImage, block: int, window: int) -> NDArray[np.float64]:
-    """Count heights in the window of each block: (bin, block z, block x), linearly shared."""
-    n_bins = int(np.ceil(height_um.max() / _BIN_UM)) + 2
-    blocks_z, blocks_x = (-(-n // block) for n in height_um.shape)
-    index_z = np.arange(height_um.shape[0]) // block
-    index_x = np.arange(height_um.shape[1]) // block
-    place = (index_z[:, None] * blocks_x + index_x).ravel()
+def smooth_face(row_px: FloatImage, *, sigma_px: float = FACE_SIGMA_PX) -> FloatImage:
+    """Smooth the face of a flat foil, over the columns in which it was seen.
 
-    position = height_um.astype(np.float64).ravel() / _BIN_UM
-    low = np.floor(position).astype(np.intp)
-    share = position - low
-    n_cells = n_bins * blocks_z * blocks_x
-    plane = blocks_z * blocks_x
-    counts = np.bincount(low * plane + place, weights=1 - share, minlength=n_cells)
-    counts += np.bincount((low + 1) * plane + place, weights=share, minlength=n_cells)
+    Parameters
+    ----------
+    row_px
+        Place of the face, shape (n_z, n_x), voxels; NaN where it was not seen.
+    sigma_px
+        Width of the Gaussian.
 
-    window = max(1, window) | 1
-    cube = counts.reshape(n_bins, blocks_z, blocks_x)
-    for axis in (1, 2):
-        cube = ndimage.uniform_filter1d(cube, window, axis=axis, mode="constant")
-    return np.asarray(cube * window**2)
-
-
-def _mode_um(counts: NDArray[np.float64], smoothing_um: float) -> NDArray[np.float64]:
-    """Find the lowest high peak of each smoothed histogram, to a fraction of a bin."""
-    smooth = ndimage.gaussian_filter1d(counts, smoothing_um / _BIN_UM, axis=0, mode="constant")
-    # Sums differ in the last digits between machines; rounding keeps equal values equal.
-    smooth = np.pad(np.round(smooth, 6), ((1, 1), (0, 0), (0, 0)))
-    inner = smooth[1:-1]
-    is_peak = (inner > smooth[:-2]) & (inner >= smooth[2:])
-    is_peak &= inner >= _MIN_PEAK * inner.max(axis=0)
-    peak = np.argmax(is_peak, axis=0)[None]
-
-    before, here, after = (np.take_along_axis(smooth, peak + k, axis=0) for k in range(3))
-    before = np.where(peak == 0, after, before)
-    curvature = before - 2 * here + after
-    offset = np.divide(
-        (before - after) / 2, curvature, out=np.zeros_like(here), where=curvature < -1e-9
-    )
-    return np.asarray((peak + np.clip(offset, -0.5, 0.5))[0] * _BIN_UM)
-
-
-def _mad_um(counts: NDArray[np.float64], mode_um: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Find the scatter about the mode of all heights, or of the lower ones beside a dendrite."""
-    cumulative = np.concatenate([np.zeros_like(counts[:1]), np.cumsum(counts, axis=0)])
-    up_to_mode = _cumulative_at(cumulative, mode_um)
-    of_all_um = np.zeros_like(mode_um), np.full_like(mode_um, len(counts) * _BIN_UM)
-    of_lower_um = of_all_um
-    for _ in range(16):
-        of_all_um = _halve(
-            of_all_um,
-            lambda d: (
-                _cumulative_at(cumulative, mode_um + d) - _cumulative_at(cumulative, mode_um - d)
-                >= cumulative[-1] / 2
-            ),
-        )
-        of_lower_um = _halve(
-            of_lower_um,
-            lambda d: up_to_mode - _cumulative_at(cumulative, mode_um - d) >= up_to_mode / 2,
-        )
-    all_um, lower_um = of_all_um[1], of_lower_um[1]
-    return np.where(all_um > _MAX_MAD_RATIO * lower_um, lower_um, all_um)
-
-
-def _halve(
-    bracket: tuple[NDArray[np.float64], NDArray[np.float64]],
-    is_enough: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Take the half of each bracket in which the condition becomes true."""
-    low, high = bracket
-    middle = (low + high) / 2
-    enough = is_enough(middle)
-    return np.where(enough, low, middle), np.where(enough, middle, high)
-
-
-def _cumulative_at(
-    cumulative: NDArray[np.float64], height_um: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Interpolate the count below a height; bin k holds (k - 1/2, k + 1/2) bin widths."""
-    position = np.clip(height_um / _BIN_UM + 0.5, 0, len(cumulative) - 1)
-    low = np.minimum(position.astype(np.intp), len(cumulative) - 2)[None]
-    below = np.take_along_axis(cumulative, low, axis=0)[0]
-    above = np.take_along_axis(cumulative, low + 1, axis=0)[0]
-    return np.asarray(below + (position - low[0]) * (above - below))
+    Returns
+    -------
+    FloatImage
+        Same shape, finite; zeros if the face was seen nowhere.
+    """
+    seen = np.isfinite(row_px)
+    if not seen.any():
+        return np.zeros_like(row_px)
+    middle = np.median(row_px[seen])
+    # A column beside a hole in the foil, or under wrong labels, must not bend the face.
+    near = np.where(seen, np.abs(row_px - middle) < 8 * sigma_px, False)
+    weight = ndimage.gaussian_filter(near.astype(np.float32), sigma_px, mode="nearest")
+    offset = np.where(near, row_px - middle, 0).astype(np.float32)
+    smooth = ndimage.gaussian_filter(offset, sigma_px, mode="nearest")
+    return np.asarray(middle + smooth / np.maximum(weight, 1e-3), np.float32)
 
 
 def _to_pixels(

@@ -259,11 +259,11 @@ class LabelsReady(Lifted, ScanFact):
     flags: tuple[str, ...] = ()
 
 
-class MetricsReady(ScanFact):
-    """The numbers of a scan."""
+class MetricsReady(Lifted, ScanFact):
+    """The numbers of a scan; version 1 had no objects."""
 
     type: Literal["MetricsReady"] = "MetricsReady"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     work_key: Sha256
     experiment_time_s: float
     charge_mAh: float | None = None  # noqa: N815 - the unit is mAh
@@ -272,7 +272,22 @@ class MetricsReady(ScanFact):
     completeness: Annotated[float, Field(ge=0, le=1)]
     metrics: dict[str, MetricValue]
     maps_path: RelativePath | None = None
+    objects_path: Annotated[
+        RelativePath | None, Field(description="Table of dendrites and pits, JSON")
+    ] = None
     labels_sha256: Sha256 | None = None
+
+
+class SurfacesReady(ScanFact):
+    """The surfaces of a scan are on disk; nothing else waits for them."""
+
+    type: Literal["SurfacesReady"] = "SurfacesReady"
+    version: Literal[1] = 1
+    work_key: Sha256
+    path: Annotated[RelativePath, Field(description="Folder of the surfaces and their index")]
+    triangles: Annotated[
+        dict[str, int], Field(description="Of each class that has a surface, by its name")
+    ]
 
 
 class ElectrochemistryAppended(Fact):

@@ -14,6 +14,7 @@ FactMessage = (
     | facts.TransformReady
     | facts.LabelsReady
     | facts.MetricsReady
+    | facts.SurfacesReady
     | facts.ElectrochemistryAppended
     | facts.StageFailed
     | facts.ExperimentEnded
@@ -82,7 +83,7 @@ MAY_APPEND: dict[str, frozenset[str]] = {
     "reconstruct": _STAGE | {"SlabReady", "VolumeReady"},
     "register": _STAGE | {"TransformReady"},
     "segment": _STAGE | {"SlabReady", "LabelsReady"},
-    "measure": _STAGE | {"MetricsReady"},
+    "measure": _STAGE | {"MetricsReady", "SurfacesReady"},
     "decide": _STAGE
     | {
         "ScanDecided",
@@ -109,8 +110,8 @@ MAY_APPEND: dict[str, frozenset[str]] = {
         }
     ),
     "dashboard": _REQUESTS | {"ServiceStarted"},
-    "command_line": _REQUESTS | {"Pruned"},
+    "command_line": _REQUESTS | {"ElectrochemistryAppended", "Pruned"},
 }
 
 #: What may still be said of an experiment whose journal is sealed.
-MAY_AMEND = frozenset({"Pruned"})
+MAY_AMEND = frozenset({"ElectrochemistryAppended", "Pruned"})

@@ -1,6 +1,6 @@
 """What the journal says of one experiment, folded for the stages: the same for every reader."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lithoscope_messages import (
@@ -12,6 +12,7 @@ from lithoscope_messages import (
     BlindAlarm,
     Disarmed,
     ElectrochemistryAppended,
+    Entries,
     Entry,
     ExperimentEnded,
     ExperimentStarted,
@@ -24,12 +25,13 @@ from lithoscope_messages import (
     ScanDecided,
     ScanStarted,
     StageFailed,
+    SurfacesReady,
     TransformReady,
     VerdictLate,
     VolumeReady,
     WorkStarted,
 )
-from lithoscope_store import JournalDatabase
+from lithoscope_store import JournalPage
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class ScanHistory:
     transform: TransformReady | None = None
     labels: LabelsReady | None = None
     metrics: MetricsReady | None = None
+    surfaces: SurfacesReady | None = None
     decided: ScanDecided | None = None
     late: VerdictLate | None = None
     alarms: set[str] = field(default_factory=set)
@@ -54,6 +57,17 @@ class ScanHistory:
         return self.completed is not None and (
             self.decided is not None or "decide" in self.failures
         )
+
+    def fail(self, failure: StageFailed) -> None:
+        """Note what was given up; of a scan with metrics measure can only fail to mesh."""
+        is_of_surfaces = failure.stage == "measure" and self.metrics is not None
+        self.failures["surfaces" if is_of_surfaces else failure.stage] = failure
+
+    @property
+    def awaits_surfaces(self) -> bool:
+        """Whether its labels are measured and not meshed yet; only the sealing waits for that."""
+        is_measured = self.labels is not None and self.metrics is not None
+        return is_measured and self.surfaces is None and "surfaces" not in self.failures
 
     @property
     def failure(self) -> StageFailed | None:
@@ -94,12 +108,12 @@ class History:
             self._fold(entry)
             self.number = entry.number
 
-    def catch_up(self, database: JournalDatabase) -> None:
-        """Fold what an open journal has that is not known here."""
+    def catch_up(self, read_since: Callable[[int], JournalPage | Entries]) -> None:
+        """Fold what a journal has that is not known here, some at a time."""
         while True:
-            page = database.read_since(self.number)
+            page = read_since(self.number)
             self.extend(page.entries)
-            if self.number >= page.head:
+            if self.number >= page.head or not page.entries:
                 return
 
     def in_order(self) -> Iterator[ScanHistory]:
@@ -137,6 +151,8 @@ class History:
                 self._scan(message.scan).labels = message
             case MetricsReady():
                 self._scan(message.scan).metrics = message
+            case SurfacesReady():
+                self._scan(message.scan).surfaces = message
             case ScanDecided():
                 self._scan(message.scan).decided = message
                 if message.verdict == "hold":
@@ -150,7 +166,7 @@ class History:
                 count = self.attempts.get(message.work_key, 0)
                 self.attempts[message.work_key] = max(count, message.attempt)
             case StageFailed():
-                self._scan(message.scan).failures[message.stage] = message
+                self._scan(message.scan).fail(message)
                 if message.work_key is not None:
                     self.given_up.add(message.work_key)
             case RetryRequested():
@@ -198,6 +214,8 @@ class History:
         scan = self._scan(request.scan)
         key = (request.scan, request.stage)
         self.retries[key] = self.retries.get(key, 0) + 1
+        if request.stage == "measure" and "surfaces" in scan.failures:
+            scan.failures["measure"] = scan.failures.pop("surfaces")
         failure = scan.failures.pop(request.stage, None)
         if failure is not None and failure.work_key is not None:
             self.given_up.discard(failure.work_key)

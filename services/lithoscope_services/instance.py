@@ -20,6 +20,7 @@ from lithoscope_services.errors import InstanceError, ServiceError
 from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.loop import endpoint
 from lithoscope_services.process import SOURCE_FAILURE, STAGES
+from lithoscope_services.settings.dashboard_table import DashboardSettings
 from lithoscope_services.settings.tree import Settings
 from lithoscope_services.supervisor import ChildPlan, SupervisorPlan
 from lithoscope_services.version import software_version
@@ -228,6 +229,7 @@ class Instance:
                         page.host,
                         "--port",
                         str(page.port),
+                        *_reach_options(page),
                         "--experiment",
                         self.settings.experiment.name,
                     ),
@@ -267,6 +269,9 @@ class Instance:
             stdout=log_file,
             stderr=log_file,
             start_new_session=True,
+            # Services run side by side: threads of BLAS would wait for each other. Whoever sets
+            # the variable is left to it.
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
         )
         os.close(read_fd)
         if log_file is not None:
@@ -283,6 +288,14 @@ def wait_for_file(path: Path, timeout_s: float, *, look: Callable[[], None]) -> 
         look()
         time.sleep(0.05)
     return True
+
+
+def _reach_options(page: DashboardSettings) -> tuple[str, ...]:
+    """Say on the command line of the page by whom it is reached."""
+    options = [part for name in page.names for part in ("--name", name)]
+    if page.certificate is not None and page.private_key is not None:
+        options += ["--certificate", str(page.certificate), "--private-key", str(page.private_key)]
+    return tuple(options)
 
 
 def _settle_port(settings: Settings) -> Settings:

@@ -256,7 +256,8 @@ class ExperimentIntake:
         if self.running is not None:
             # As when the next scan begins: nothing more can come of this one.
             self._complete(self.running.scan, "timeout")
-        if not all(scan.is_settled for scan in self._history.in_order()):
+        scans = list(self._history.in_order())
+        if not all(scan.is_settled and not scan.awaits_surfaces for scan in scans):
             raise NotYet
         if self.is_over:
             return

@@ -7,10 +7,8 @@ published. When an experiment has ended its file is sealed and a manifest is wri
 import threading
 
 import structlog
-import zmq
 
 from lithoscope_messages import (
-    MAX_HEADER_BYTES,
     MAY_APPEND,
     SYSTEM_JOURNAL,
     AppendDone,
@@ -25,21 +23,13 @@ from lithoscope_messages import (
     JournalRequest,
     ListExperiments,
     Message,
-    MessageError,
     ReadSince,
-    adapter_of,
-    decode,
-    encode,
 )
 from lithoscope_services.errors import JournalRefusedError
-from lithoscope_services.loop import Loop, endpoint
-from lithoscope_services.sockets import FEED, JOURNAL, bind
+from lithoscope_services.journal_door import FEED_HEAD_S, JournalDoor, fitting_page
+from lithoscope_services.loop import Loop
 from lithoscope_store import JournalDatabase, Store, StoreError, write_manifest
 
-_REQUESTS = adapter_of(JournalRequest)
-FEED_HEAD_S = 1.0
-#: So many entries fit into one message in any case.
-FEW = 100
 log = structlog.get_logger()
 
 
@@ -64,14 +54,10 @@ class JournalService:
         self._open: dict[str, JournalDatabase] = {}
         self._sealing: dict[str, threading.Thread] = {}
         self._unsealed: set[str] = set()
-        self._router = loop.socket(zmq.ROUTER, JOURNAL)
-        self._feed = loop.socket(zmq.PUB, FEED)
-        bind(self._router, endpoint(loop.runtime_dir, "journal"))
-        bind(self._feed, endpoint(loop.runtime_dir, "feed"))
+        self._door = JournalDoor(loop, self._answer)
         for name in self._names():
             if not store.experiment(name).manifest.exists():
                 self._resume(name)
-        loop.watch(self._router, self._serve)
         loop.every(FEED_HEAD_S, self._say_heads)
 
     def close(self) -> None:
@@ -95,37 +81,14 @@ class JournalService:
         entries = database.read_since(max(0, database.head - 1), 1).entries
         return bool(entries) and isinstance(entries[-1].message, ExperimentEnded)
 
-    def _serve(self) -> None:
-        # All that waits is served at once; the poller is asked again after it.
-        while not self._loop.is_stopping:
-            try:
-                parts = self._router.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._answer(parts)
-
-    def _answer(self, parts: list[bytes]) -> None:
-        try:
-            if len(parts) != 2:
-                raise MessageError(f"{len(parts)} parts, 2 were expected")
-            request = decode(parts[1], _REQUESTS)
-        except MessageError as error:
-            self._loop.pulse.rejected += 1
-            log.warning("message_rejected", error=str(error))
-            return
-        self._loop.pulse.handled += 1
-        reply: Message
+    def _answer(self, request: JournalRequest) -> Message:
         match request:
             case AppendRequested():
-                reply = self._append(request)
+                return self._append(request)
             case ReadSince():
-                reply = self._read(request)
+                return self._read(request)
             case ListExperiments():
-                reply = self._list(request)
-        try:
-            self._router.send_multipart([parts[0], encode(reply)])
-        except zmq.ZMQError as error:
-            log.info("peer_gone", error=str(error))
+                return self._list(request)
 
     def _append(self, request: AppendRequested) -> AppendDone | AppendRefused:
         try:
@@ -136,7 +99,7 @@ class JournalService:
             log.warning("append_refused", role=request.role, error=str(error))
             return AppendRefused(request=request.request, reason=str(error))
         for entry in appended.new:
-            self._publish(name, FeedEntry(experiment=name, entry=entry))
+            self._door.publish(name, FeedEntry(experiment=name, entry=entry))
         if any(isinstance(message, ExperimentEnded) for message in request.messages):
             self._seal(name)
         return AppendDone(
@@ -162,18 +125,7 @@ class JournalService:
             return Entries(
                 request=request.request, experiment=request.experiment, head=0, entries=()
             )
-        limit = request.limit
-        while True:
-            head, entries = database.read_since(request.after, limit)
-            reply = Entries(
-                request=request.request,
-                experiment=request.experiment,
-                head=head,
-                entries=tuple(entries),
-            )
-            if len(entries) <= FEW or len(encode(reply)) <= MAX_HEADER_BYTES:
-                return reply
-            limit = len(entries) // 2
+        return fitting_page(request, lambda limit: database.read_since(request.after, limit))
 
     def _list(self, request: ListExperiments) -> Experiments:
         heads = []
@@ -230,9 +182,6 @@ class JournalService:
 
     def _say_heads(self) -> None:
         for name, database in self._open.items():
-            self._publish(name, FeedHead(experiment=name, head=database.head))
+            self._door.publish(name, FeedHead(experiment=name, head=database.head))
         for name in list(self._unsealed):
             self._seal(name)
-
-    def _publish(self, name: str, message: Message) -> None:
-        self._feed.send_multipart([name.encode() + b"\0", encode(message)])

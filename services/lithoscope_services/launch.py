@@ -18,6 +18,7 @@ from lithoscope_services.instance import (
     is_free,
     wait_for_file,
 )
+from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.tree import Settings
 from lithoscope_store import Store, find_instance, read_journal
 
@@ -195,6 +196,8 @@ def run_ingest(
         If a scan failed; the text is that of its fact.
     """
     store = Store(store_root)
+    # The files are the source: a stream of the settings would bring scans of its own.
+    settings = settings.model_copy(update={"source": SourceSettings()})
     settings = _named(settings, name, n_scans=len(files))
     _check_not_over(store, name)
     source = {"kind": "files", "paths": [str(path.resolve()) for path in files]}

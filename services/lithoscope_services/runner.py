@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -109,11 +110,7 @@ class Runner:
         if experiment == SYSTEM_JOURNAL:
             return
         history = self._histories.setdefault(experiment, History(experiment))
-        while True:
-            page = self._journal.read_since(experiment, history.number)
-            history.extend(page.entries)
-            if history.number >= page.head or not page.entries:
-                return
+        history.catch_up(partial(self._journal.read_since, experiment))
 
     def _follow(self) -> None:
         while (message := self._feed.receive()) is not None:

@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_models.errors import ModelError
+from lithoscope_models.network_pass import (
+    NetworkChoice,
+    cell_rows,
+    label_region,
+    load_network,
+    region_references,
+    run_network,
+)
 from lithoscope_pipeline.faces import make_patches, measure_swelling, reference_faces, to_columns
 from lithoscope_pipeline.geometry import Roi
 from lithoscope_pipeline.labels import Label
@@ -16,16 +25,7 @@ from lithoscope_pipeline.resample import VolumeSource
 from lithoscope_pipeline.rigid import RigidTransform
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.errors import ServiceError, SourceError
-from lithoscope_services.network_pass import (
-    NetworkChoice,
-    cell_rows,
-    label_region,
-    load_network,
-    region_references,
-    run_network,
-)
 from lithoscope_services.settings.segment_table import SegmentSettings
-from lithoscope_services.stages.segment.earlier import EarlierScan, FaceShifts, lay_over
 from lithoscope_services.stages.segment.layers import label_by_layers
 from lithoscope_services.stages.segment.network import usable_cores, write_probabilities
 from lithoscope_services.stages.segment.written import LABEL_NAME, WrittenRegion

@@ -73,6 +73,11 @@ from lithoscope_store.maps import (
 from lithoscope_store.ngff import (
     LabelClass,
 )
+from lithoscope_store.objects import (
+    StoredObjects,
+    read_objects,
+    write_objects,
+)
 from lithoscope_store.prune import (
     Prunable,
     find_prunable,
@@ -122,6 +127,7 @@ __all__ = [
     "StoreError",
     "StoreFormatError",
     "StoreFullError",
+    "StoredObjects",
     "UnsafeArrayError",
     "UnsafePathError",
     "Verified",
@@ -145,6 +151,7 @@ __all__ = [
     "read_electrochemistry",
     "read_journal",
     "read_maps",
+    "read_objects",
     "read_region",
     "read_slab",
     "remove_instance",
@@ -157,5 +164,6 @@ __all__ = [
     "write_instance",
     "write_manifest",
     "write_maps",
+    "write_objects",
     "write_slab",
 ]

@@ -4,6 +4,7 @@ Needs no manifest: it is how an experiment that runs is verified, and how a dama
 told from damaged files.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from lithoscope_store.frame_shard import (
 )
 from lithoscope_store.layout import ExperimentPaths
 from lithoscope_store.maps import read_maps
+from lithoscope_store.meshes import INDEX_FILE, read_surfaces
 from lithoscope_store.volume_metadata import VolumeInfo, image_path, volume_info
 from lithoscope_store.volumes import read_region, read_slab, volume_sha256
 from lithoscope_store.zarr_metadata import METADATA_FILE, chunk_path
@@ -212,12 +214,15 @@ def _read_all(path: Path, z0: int, z1: int, level: int, label: str | None) -> No
 
 
 def check_others(paths: ExperimentPaths, *, advance: Advance) -> Iterator[Damage]:
-    """Check maps and samples of the cycler."""
+    """Check maps, surfaces and samples of the cycler."""
     for folder in sorted((paths.root / "maps").glob("*.zarr")):
         try:
             read_maps(folder)
         except (StoreError, LookupError, ValueError) as error:
             yield Damage(_below(paths, folder), str(error))
+        advance(_tree_bytes(folder))
+    for folder in sorted((paths.root / "meshes").glob("[0-9][0-9][0-9][0-9]-*")):
+        yield from _check_surfaces(paths, folder)
         advance(_tree_bytes(folder))
     try:
         samples = read_electrochemistry(paths)
@@ -226,6 +231,23 @@ def check_others(paths: ExperimentPaths, *, advance: Advance) -> Iterator[Damage
     except (StoreError, LookupError, ValueError) as error:
         yield Damage(_below(paths, paths.electrochemistry), str(error))
     advance(_tree_bytes(paths.electrochemistry))
+
+
+def _check_surfaces(paths: ExperimentPaths, folder: Path) -> Iterator[Damage]:
+    """Compare surfaces with the checksums in their index; without one they are being made."""
+    try:
+        listed = read_surfaces(folder)["surfaces"]
+    except NotStoredError:
+        return
+    except StoreError as error:
+        yield Damage(_below(paths, folder / INDEX_FILE), str(error))
+        return
+    for entry in listed:
+        path = folder / entry["file"]
+        if not path.is_file():
+            yield Damage(_below(paths, path), "it is missing")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+            yield Damage(_below(paths, path), "it has not the checksum in its index")
 
 
 def _tree_bytes(path: Path) -> int:

@@ -10,6 +10,7 @@ StoreError                              anything the store refuses or cannot do
 ├── ElectrochemistryError (ValueError)  samples with a gap, or that are no numbers
 ├── WrongJournalError (ValueError)      a message of another experiment
 ├── JournalSealedError (ValueError)     the experiment is over, nothing can be added
+├── AccountError (ValueError)           a login, a password or their file that will not do
 ├── NotStoredError (LookupError)        nothing is stored under this name or key
 ├── StoreFullError (OSError)            no space left; nothing already stored is lost
 └── LockedError (OSError)               somebody else works on this experiment
@@ -66,3 +67,7 @@ class StoreFullError(StoreError, OSError):
 
 class LockedError(StoreError, OSError):
     """Another process works on this experiment."""
+
+
+class AccountError(StoreError, ValueError):
+    """A login, a password or the file of them will not do."""

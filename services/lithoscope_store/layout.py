@@ -91,6 +91,14 @@ class ExperimentPaths:
         """In-plane and cross-section maps of a scan."""
         return self.root / "maps" / _keyed(scan, key)
 
+    def objects(self, scan: int, key: str) -> Path:
+        """Dendrites and pits of a scan."""
+        return self.root / "objects" / f"{scan:04d}-{key[:_KEY_CHARACTERS]}.json"
+
+    def meshes(self, scan: int, labels_key: str) -> Path:
+        """Surfaces of the classes of a scan; the key is that of its labels."""
+        return self.root / "meshes" / f"{scan:04d}-{labels_key[:_KEY_CHARACTERS]}"
+
     def picture(self, scan: int, key: str) -> Path:
         """Picture of a scan, for people."""
         return self.root / "pictures" / f"{scan:04d}-{key[:_KEY_CHARACTERS]}.png"
@@ -183,6 +191,16 @@ class Store:
     def system_journal(self) -> Path:
         """Facts about the instance itself."""
         return self.root / ".lithoscope" / "system.sqlite"
+
+    @property
+    def accounts(self) -> Path:
+        """Who may sign in to the page."""
+        return self.root / ".lithoscope" / "accounts.json"
+
+    @property
+    def page_secret(self) -> Path:
+        """What sessions of the page are signed with."""
+        return self.root / ".lithoscope" / "page.secret"
 
     @property
     def unfinished(self) -> "Store":

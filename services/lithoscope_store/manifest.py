@@ -87,6 +87,19 @@ def update_manifest(paths: ExperimentPaths, *, changed: Iterable[str]) -> None:
     )
 
 
+def renew_manifest(paths: ExperimentPaths, changed: Iterable[str]) -> None:
+    """Have the manifest of a sealed experiment agree with files that were permitted to change.
+
+    Nothing is written if it does already, or if there is none.
+    """
+    if not paths.manifest.is_file():
+        return
+    digests = read_manifest(paths)
+    differing = [each for each in changed if digests.get(each) != _sha256(paths.root / each, None)]
+    if differing:
+        update_manifest(paths, changed=differing)
+
+
 def verify_manifest(paths: ExperimentPaths, *, progress: Progress | None = None) -> list[str]:
     """List what is no longer as it was when the experiment was sealed.
 

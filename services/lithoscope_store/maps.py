@@ -31,6 +31,15 @@ class Maps:
     voxel_um: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMap:
+    """One map, NaN where nothing could be measured, and the edge of its pixels."""
+
+    values: NDArray[np.float32]
+    unit: str
+    pixel_um: float
+
+
 def write_maps(
     path: Path,
     maps: Mapping[str, NDArray[np.float32]],
@@ -88,17 +97,52 @@ def read_maps(path: Path) -> Maps:
     CorruptDataError
         If a checksum does not fit; the text names the map.
     """
+    names = map_names(path)
+    read = {name: read_map(path, name) for name in names}
+    return Maps(
+        maps={name: each.values for name, each in read.items()},
+        units={name: each.unit for name, each in read.items()},
+        voxel_um=float(read_attributes(path)["lithoscope"]["voxel_um"]),
+    )
+
+
+def map_names(path: Path) -> tuple[str, ...]:
+    """Give the names of the maps of a scan.
+
+    Raises
+    ------
+    NotStoredError
+        If there are none.
+    UnsafePathError
+        If a name is none that a folder may have.
+    """
     if not (path / METADATA_FILE).is_file():
         raise NotStoredError(f"there are no maps at {path}")
-    described = read_attributes(path)["lithoscope"]
-    maps, units = {}, {}
-    for name in described["maps"]:
+    names = tuple(str(name) for name in read_attributes(path)["lithoscope"]["maps"])
+    for name in names:
         if not is_plain_name(name):
             raise UnsafePathError(f"{path}: {name!r} cannot name a map")
-        array = open_array(path / name)
-        try:
-            maps[name] = np.asarray(array[:], np.float32)
-        except (ValueError, RuntimeError) as error:
-            raise CorruptDataError(f"{path / name} is damaged ({error}); make it again") from error
-        units[name] = str(array.attrs["unit"])
-    return Maps(maps=maps, units=units, voxel_um=float(described["voxel_um"]))
+    return names
+
+
+def read_map(path: Path, name: str) -> StoredMap:
+    """Read one map of a scan.
+
+    Raises
+    ------
+    NotStoredError
+        If there is none of this name.
+    CorruptDataError
+        If a checksum does not fit; the text names the map.
+    """
+    if name not in map_names(path):
+        raise NotStoredError(f"there is no map {name[:64]!r} at {path}")
+    array = open_array(path / name)
+    try:
+        values = np.asarray(array[:], np.float32)
+    except (ValueError, RuntimeError) as error:
+        raise CorruptDataError(f"{path / name} is damaged ({error}); make it again") from error
+    attributes = read_attributes(path / name)
+    return StoredMap(
+        values=values, unit=str(attributes["unit"]), pixel_um=float(attributes["pixel_um"])
+    )

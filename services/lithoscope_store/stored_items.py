@@ -85,6 +85,14 @@ def _maps(match: re.Match[str]) -> StoredItem:
     return StoredItem(f"maps of scan {int(match[1])} ({match[2]}); its metrics stand", _AGAIN)
 
 
+def _objects(match: re.Match[str]) -> StoredItem:
+    return StoredItem(
+        f"dendrites and pits of scan {int(match[1])}; its metrics stand, the tracks of later "
+        "scans too",
+        _AGAIN,
+    )
+
+
 def _probabilities(match: re.Match[str]) -> StoredItem:
     return StoredItem(
         f"what a network gave for each class in scan {int(match[1])} ({match[2]}); its labels and "
@@ -137,6 +145,7 @@ _ITEMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], StoredItem]], ...
         (r"format\.json", _plain("version of the format; without it nothing here can be opened")),
         (r"truth/(.+)", _plain("truth of a simulated cell, for comparison alone")),
         (r"pictures/(.+)", _plain("a picture for people", _AGAIN)),
+        (r"objects/(\d{4})-[0-9a-f]+\.json", _objects),
         (r"meshes/(.+)", _plain("a surface of a scan", _AGAIN)),
     )
 )

@@ -12,12 +12,11 @@ from typing import Final
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from lithoscope_pipeline.errors import ShapeError
 from lithoscope_pipeline.geometry import FloatImage, LabelVolume
 from lithoscope_pipeline.labels import Label, SegmentClass
-from lithoscope_pipeline.surface import dendrite_threshold
+from lithoscope_pipeline.surface import dendrite_threshold, smooth_face
 
 #: Names of the rules, in the order in which they are applied.
 RULES: Final = (
@@ -28,8 +27,6 @@ RULES: Final = (
     "low_is_deposited",
     "covered_pit_is_void",
 )
-# The plating electrode is a flat foil: so wide an average finds its face to a tenth of a voxel.
-_FACE_SIGMA_PX = 3.0
 _ELECTROLYTE, _ELECTRODE = int(SegmentClass.ELECTROLYTE), int(SegmentClass.ELECTRODE)
 _DEPOSITED, _DENDRITE = int(SegmentClass.DEPOSITED), int(SegmentClass.DENDRITE)
 _PIT, _VOID = int(SegmentClass.PIT), int(SegmentClass.VOID)
@@ -163,7 +160,7 @@ def find_dendrite_limit(columns: ColumnMaps, *, voxel_um: float) -> DendriteLimi
     DendriteLimit
         Heights count from the smoothed inner face of the plating electrode.
     """
-    inner_px = _smooth_face(columns.inner_px)
+    inner_px = smooth_face(columns.inner_px)
     top_px = np.where(np.isfinite(columns.top_px), columns.top_px, inner_px)
     height_um = (np.maximum(inner_px - top_px, 0) * voxel_um).astype(np.float32)
     limit_px = dendrite_threshold(height_um, voxel_um) / voxel_um
@@ -227,20 +224,6 @@ def label_slab(
         labels=labels,
         relabelled={name: int(n) for name, n in zip(RULES, counts, strict=True)},
     )
-
-
-def _smooth_face(inner_px: FloatImage) -> FloatImage:
-    """Smooth a face, over the columns in which it was seen."""
-    seen = np.isfinite(inner_px)
-    if not seen.any():
-        return np.zeros_like(inner_px)
-    middle = np.median(inner_px[seen])
-    # A column beside a hole in the foil, or under wrong labels, must not bend the face.
-    near = np.where(seen, np.abs(inner_px - middle) < 8 * _FACE_SIGMA_PX, False)
-    weight = ndimage.gaussian_filter(near.astype(np.float32), _FACE_SIGMA_PX, mode="nearest")
-    offset = np.where(near, inner_px - middle, 0).astype(np.float32)
-    smooth = ndimage.gaussian_filter(offset, _FACE_SIGMA_PX, mode="nearest")
-    return np.asarray(middle + smooth / np.maximum(weight, 1e-3), np.float32)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]  # numba has no types

@@ -8,11 +8,13 @@ is when it is needed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from lithoscope_pipeline.decide.rule import GateName, Rule
 from lithoscope_pipeline.decide.scan_record import NOT_YET, SINGLE_SCAN_PREFIX, ScanRecord
-from lithoscope_pipeline.measure.metric import Metric
+
+if TYPE_CHECKING:  # see scan_record.py
+    from lithoscope_pipeline.measure.metric import Metric
 
 GateState = Literal["open", "shut", "not_known"]
 
@@ -183,12 +185,12 @@ def _age(scan: ScanRecord, limits: GateLimits, time_s: float) -> GateFinding:
     return _open("age")
 
 
-def is_not_yet(metric: Metric | None) -> bool:
+def is_not_yet(metric: "Metric | None") -> bool:
     """Whether a number is missing only because there is nothing to be measured yet."""
     return metric is not None and metric.value is None and bool(NOT_YET & set(metric.flags))
 
 
-def _value(metric: Metric | None) -> float | None:
+def _value(metric: "Metric | None") -> float | None:
     return None if metric is None else metric.value
 
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from lithoscope_pipeline.decide.rule import Rule
 from lithoscope_pipeline.decide.scan_record import SINGLE_SCAN_PREFIX, ScanRecord
-from lithoscope_pipeline.measure.metric import Metric
+
+if TYPE_CHECKING:  # see scan_record.py
+    from lithoscope_pipeline.measure.metric import Metric
 
 Compared = Literal["low95", "high95", "value"]
 
@@ -36,7 +38,7 @@ class Reading:
     """
 
     name: str
-    metric: Metric
+    metric: "Metric"
     compared: Compared
     bound: float
     fall_per_pulse: float = 0.0

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lithoscope_pipeline.decide.rule import Mode
-from lithoscope_pipeline.measure.metric import Metric
+
+if TYPE_CHECKING:  # settings hold rules and must load at once; measuring takes much of SciPy
+    from lithoscope_pipeline.measure.metric import Metric
 
 #: Before the name of a metric: the same from labels made of this scan alone, without
 #: registration and without anything of earlier scans.
@@ -14,7 +16,16 @@ SINGLE_SCAN_PREFIX: Final = "single_scan_"
 
 #: A number that is missing for one of these is not hidden: there is nothing yet to be measured.
 NOT_YET: Final = frozenset(
-    {"no_pulse_yet", "less_than_one_pulse", "no_reference_scan", "too_few_scans"}
+    {
+        "current_strips_that_side",
+        "gap_not_closing",
+        "less_than_one_pulse",
+        "no_pits_in_reference_scan",
+        "no_pulse_yet",
+        "no_reference_scan",
+        "no_variation",
+        "too_few_scans",
+    }
 )
 
 
@@ -50,7 +61,7 @@ class ScanRecord:
     pulse: float = 0.0
     last_current_mA: float | None = None  # noqa: N815 - the unit is mA
     next_current_mA: float | None = None  # noqa: N815
-    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    metrics: Mapping[str, "Metric"] = field(default_factory=dict)
     model: str = ""
     image_mode: Mode = "auto"
     is_unregistered: bool = False

@@ -12,13 +12,15 @@ References
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.errors import NonFiniteError, ShapeError
-from lithoscope_pipeline.measure.metric import Metric, not_measured
+
+if TYPE_CHECKING:  # see scan_record.py
+    from lithoscope_pipeline.measure.metric import Metric
 
 Column = NDArray[np.floating[Any]]
 
@@ -125,7 +127,7 @@ def _pulse(columns: Column) -> PulseVoltage:
 
 def measure_voltage(
     pulses: tuple[PulseVoltage, ...] | list[PulseVoltage], *, n_expected: float
-) -> dict[str, Metric]:
+) -> "dict[str, Metric]":
     """Measure what the last pulse says of a short.
 
     Parameters
@@ -144,6 +146,8 @@ def measure_voltage(
         (``no_pulse_yet``) or readings are missing (``electrochemistry_behind``,
         ``no_electrochemistry``).
     """
+    from lithoscope_pipeline.measure.metric import Metric, not_measured
+
     names = {"pulse_resistance_ohm": "ohm", "voltage_drop_share": "1"}
     reason = ""
     if not pulses:

@@ -1,52 +1,20 @@
 """Volumes, thicknesses, coverage: what follows from counting labelled voxels."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lithoscope_pipeline.geometry import FloatImage, LabelVolume
+from lithoscope_pipeline.geometry import FloatImage
 from lithoscope_pipeline.labels import LITHIUM, PLATING_SIDE, STRIPPING_SIDE, Label
+from lithoscope_pipeline.measure.columns import ColumnCounts
 from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
 
 COUNTED = (*LITHIUM, Label.PIT, Label.VOID)
 
 # Lin et al. 2015: under about 8 voxels an object is not measured, under about 260 the error of
 # its volume passes 10 %.
-_MIN_VOXELS = 8
-_SMALL_VOXELS = 260
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnCounts:
-    """Labelled voxels along the thickness of the cell.
-
-    Parameters
-    ----------
-    columns
-        Count of each class along y, shape (n_labels, n_z, n_x), int32.
-    n_y
-        Voxels along y.
-    """
-
-    columns: NDArray[np.int32]
-    n_y: int
-
-    @property
-    def n_pixels(self) -> int:
-        """Number of in-plane pixels."""
-        return self.columns[0].size
-
-    def total(self, *labels: Label) -> int:
-        """Count the voxels of some classes."""
-        return int(sum(self.columns[label].sum(dtype=np.int64) for label in labels))
-
-
-def count_columns(labels: LabelVolume) -> ColumnCounts:
-    """Count each class along y, shape of ``labels`` (z, y, x)."""
-    columns = np.stack([(labels == label).sum(axis=1, dtype=np.int32) for label in Label])
-    return ColumnCounts(columns=columns, n_y=labels.shape[1])
+MIN_VOXELS = 8
+SMALL_VOXELS = 260
 
 
 def thickness_maps(counts: ColumnCounts, *, voxel_um: float) -> dict[str, FloatImage]:
@@ -136,8 +104,8 @@ def _unsegmented(label: Label) -> dict[str, Metric]:
 
 
 def _size_flags(voxels: int) -> tuple[str, ...]:
-    if 0 < voxels < _MIN_VOXELS:
+    if 0 < voxels < MIN_VOXELS:
         return ("below_measurable_size",)
-    if 0 < voxels < _SMALL_VOXELS:
+    if 0 < voxels < SMALL_VOXELS:
         return ("small_object_error",)
     return ()

@@ -28,6 +28,8 @@ class Metric:
         Voxels (or pixels of a map) that the value rests on.
     flags
         Reasons and warnings, constant words.
+    p_value
+        Of a correlation: the share of chance that does as well.
     """
 
     value: float | None
@@ -36,9 +38,10 @@ class Metric:
     high95: float | None = None
     voxels: int = 0
     flags: tuple[str, ...] = ()
+    p_value: float | None = None
 
     def __post_init__(self) -> None:
-        for number in (self.value, self.low95, self.high95):
+        for number in (self.value, self.low95, self.high95, self.p_value):
             if number is not None and not math.isfinite(number):
                 msg = f"a metric is {number}, a finite number or None with a flag is needed"
                 raise MetricError(msg)
@@ -47,11 +50,24 @@ class Metric:
             raise MetricError(msg)
 
 
-def measured(value: float, unit: str, *, voxels: int = 0, flags: tuple[str, ...] = ()) -> Metric:
+def measured(
+    value: float,
+    unit: str,
+    *,
+    voxels: int = 0,
+    flags: tuple[str, ...] = (),
+    p_value: float | None = None,
+) -> Metric:
     """Make a metric whose interval is not modelled."""
     # `+ 0.0` turns a negative zero into a plain one, which reads and hashes alike.
     number = float(value) + 0.0
-    return Metric(value=number, unit=unit, voxels=voxels, flags=(INTERVAL_NOT_MODELLED, *flags))
+    return Metric(
+        value=number,
+        unit=unit,
+        voxels=voxels,
+        flags=(INTERVAL_NOT_MODELLED, *flags),
+        p_value=p_value,
+    )
 
 
 def not_measured(unit: str, reason: str) -> Metric:

@@ -50,21 +50,39 @@ class CellDraw:
     swells_only: bool = False
 
 
-def drawn_cell(draw: CellDraw) -> SimulatedCell:
-    """Make the cell of a draw; equal draws give equal bytes."""
+def drawn_cell(
+    draw: CellDraw, *, view_px: tuple[int, int] | None = None, bridge_pulse: float | None = None
+) -> SimulatedCell:
+    """Make the cell of a draw; equal arguments give equal bytes.
+
+    Parameters
+    ----------
+    draw
+        The cell.
+    view_px
+        Rows and columns of a smaller view of it; None for that of the size.
+    bridge_pulse
+        Pulse in which it is bridged inside the view; None for no bridge.
+    """
     rng = np.random.default_rng([draw.seed, _STREAM])
 
     def factor(share: float) -> float:
         return float(np.exp(draw.spread * rng.uniform(-1.0, 1.0) * np.log1p(share)))
 
     cell = _varied_cell(draw.seed, factor)
+    detector = _varied_detector(SIZES[draw.size], factor)
+    if view_px is not None:
+        detector = replace(detector, n_rows=view_px[0], n_columns=view_px[1])
+    if bridge_pulse is not None:
+        growth = replace(cell.growth, bridge="inside", bridge_pulse=bridge_pulse)
+        cell = replace(cell, growth=growth)
     return make_cell(
         draw.size,
         seed=draw.seed,
         n_scans=N_SCANS,
         family=draw.family,
         cell=_swelling_cell(cell) if draw.swells_only else cell,
-        detector=_varied_detector(SIZES[draw.size], factor),
+        detector=detector,
     )
 
 

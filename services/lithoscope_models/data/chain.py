@@ -31,6 +31,8 @@ class LabelledScan:
     ----------
     scan
         Its number.
+    roi
+        Where it lies in the frame of the cell.
     grey
         Attenuation, 1/cm, shape (n_z, n_y, n_x), float32.
     classes
@@ -43,6 +45,7 @@ class LabelledScan:
     """
 
     scan: int
+    roi: Roi
     grey: FloatVolume
     classes: LabelVolume
     references: GreyReferences
@@ -73,11 +76,16 @@ def chain_scans(draw: CellDraw, scans: Sequence[int]) -> Iterator[LabelledScan]:
     TrainingDataError
         If the layers of the cell are not found in a scan.
     """
-    cell = drawn_cell(draw)
+    yield from chain_scans_of(drawn_cell(draw), scans)
+
+
+def chain_scans_of(cell: SimulatedCell, scans: Sequence[int]) -> Iterator[LabelledScan]:
+    """Do the same for a cell that was not drawn."""
     first = reconstructed(cell, 0)
     frame = find_reference_frame(first, cell.voxel_um)
     if frame.faces is None or any(frame.transform.rotation_deg):
-        msg = f"scan 0 of seed {draw.seed}: {frame.reason or 'the frame is not that of the cell'}"
+        reason = frame.reason or "the frame is not that of the cell"
+        msg = f"scan 0 of seed {cell.cell.seed}: {reason}"
         raise TrainingDataError(f"{msg}; take another seed, or a size with finer voxels")
     roi = _trimmed(frame.roi, frame.faces)
     for scan in (0, *(each for each in scans if each)):
@@ -102,6 +110,7 @@ def _labelled(
         shifts_px = np.stack(maps).astype(np.float32)
     return LabelledScan(
         scan=scan,
+        roi=roi,
         grey=grey,
         classes=segments_of(cell.labels(scan, roi)),
         references=references,

@@ -136,6 +136,7 @@ def image_scans(draw: CellDraw, scans: Sequence[int]) -> Iterator[LabelledScan]:
         shifts_px[1] = moved_px
         yield LabelledScan(
             scan=scan,
+            roi=roi,
             grey=grey,
             classes=segments_of(cell.labels(scan, roi)),
             references=find_grey_references(grey),

@@ -27,7 +27,9 @@ from lithoscope_store.volumes import volume_sha256
 
 _FACTS = adapter_of(FactMessage)
 #: The fact that closes the work of a stage.
-CLOSING = frozenset({"VolumeReady", "TransformReady", "LabelsReady", "MetricsReady"})
+CLOSING = frozenset(
+    {"VolumeReady", "TransformReady", "LabelsReady", "MetricsReady", "SurfacesReady"}
+)
 
 
 @dataclass(slots=True)

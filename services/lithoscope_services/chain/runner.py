@@ -109,7 +109,7 @@ class Chain:
         self._done: set[str] = set()
         self._n_settled = 0
         self.history = History(paths.name)
-        self.history.catch_up(self._database)
+        self.history.catch_up(self._database.read_since)
 
     def run(self) -> None:
         """Work until nothing is left to be done."""
@@ -287,7 +287,7 @@ class Chain:
     def _append(self, messages: Sequence[JournalMessage]) -> None:
         if messages:
             self._database.append(messages)
-            self.history.catch_up(self._database)
+            self.history.catch_up(self._database.read_since)
 
     def _say_steps(self) -> None:
         n_settled = sum(

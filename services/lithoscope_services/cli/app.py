@@ -6,12 +6,17 @@ import typer
 
 from lithoscope_services.cli import (
     act_commands,
+    attach_command,
+    checklist_command,
     compare_command,
+    compare_labels_command,
     config_commands,
+    dashboard_command,
     hindsight_command,
     keep_commands,
     look_commands,
     model_commands,
+    new_command,
     register_command,
     replay_command,
     reprocess_command,
@@ -42,16 +47,21 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
+    new_command.register(app)
     run_commands.register(app)
+    checklist_command.register(app)
     replay_command.register(app)
     tap_commands.register(app)
     step_commands.register(app)
     register_command.register(app)
     segment_command.register(app)
     reprocess_command.register(app)
+    attach_command.register(app)
     hindsight_command.register(app)
     look_commands.register(app)
     compare_command.register(app)
+    compare_labels_command.register(app)
+    dashboard_command.register(app)
     keep_commands.register(app)
     rule_commands.register(app)
     act_commands.register(app)

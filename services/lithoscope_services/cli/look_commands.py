@@ -29,14 +29,30 @@ def report(
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Its name.")],
     json: JsonOption = False,
     csv: CsvOption = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write one page with all of it, that needs no network."
+        ),
+    ] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            "--parquet",
+            metavar="FILE",
+            help="Write a table for pandas and polars: a row a metric.",
+        ),
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     config: ConfigOption = None,
 ) -> None:
     """Show the metrics of all scans, how long each step took, and what was decided.
 
-    Works while the experiment runs and long after it.
+    Works while the experiment runs and long after it. The page has each metric against the charge
+    with its interval, maps at the start, at half and at the full cycle, the objects, the decisions
+    and what all of it was made from.
 
-    Example:  lithoscope report demo --json
+    Example:  lithoscope report demo --html demo.html
     """
     refuse_both(json, csv)
     del config  # every command takes it; a report follows the journal alone
@@ -44,12 +60,26 @@ def report(
     from lithoscope_services.report import make_report, report_as_csv
     from lithoscope_store.layout import Store
 
-    document = make_report(experiment, read_entries(Store(store), experiment))
+    place = Store(store)
+    entries = read_entries(place, experiment)
+    document = make_report(experiment, entries)
+    if html is not None:
+        from lithoscope_services.report.page import report_page
+        from lithoscope_store.durable import write_atomic
+
+        write_atomic(html.resolve(), report_page(place.experiment(experiment), entries).encode())
+        typer.echo(f"Wrote {html}", err=True)
+    if parquet is not None:
+        from lithoscope_services.keep.parquet import write_parquet
+        from lithoscope_services.report import COLUMN_TYPES, metric_columns
+
+        write_parquet(parquet, metric_columns(document), COLUMN_TYPES)
+        typer.echo(f"Wrote {parquet}", err=True)
     if json:
         write_json(document)
     elif csv:
         typer.echo(report_as_csv(document), nl=False)
-    else:
+    elif html is None and parquet is None:
         from lithoscope_services.cli.tables import print_report
 
         print_report(document)

@@ -3,12 +3,15 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lithoscope_services.cli import engine_commands
+from lithoscope_services.cli import calibrate_command, engine_commands, forest_command
 from lithoscope_services.cli.options import JsonOption, write_json
+
+if TYPE_CHECKING:
+    from lithoscope_models.train.run import Training
 
 _PANEL = "Networks"
 _S_PER_MIN = 60.0
@@ -33,7 +36,9 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     models = typer.Typer(help="Train, export, test and compare networks.", no_args_is_help=True)
     models.command(name="train")(train_model)
+    calibrate_command.register(models)
     engine_commands.register(models)
+    forest_command.register(models)
     app.add_typer(models, name="model", rich_help_panel=_PANEL)
 
 
@@ -124,7 +129,11 @@ def train_model(
                 "scores": training.scores,
             }
         )
-        return
+    else:
+        _say_training(training)
+
+
+def _say_training(training: "Training") -> None:
     typer.echo(f"{training.folder}: {training.n_steps} steps")
     for name, value in training.scores.items():
         typer.echo(f"  {name:24} {value:.4g}")

@@ -1,7 +1,8 @@
 """One step by itself, files in, files out: reconstruct, measure."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -119,18 +120,8 @@ def reconstruct(
                 result = run_reconstruction(plan, out, on_rows=advance, on_warning=_warn)
     if json:
         write_json(result)
-        return
-    typer.echo(
-        f"Wrote {out}: {' x '.join(map(str, result['shape']))} voxels of "
-        f"{result['voxel_um']:g} um, rotation axis at column {result['rotation_axis_px']:.2f} "
-        f"({result['axis_verdict']}), {result['duration_s']:.1f} s",
-        err=True,
-    )
-    if preview:
-        what = f"a quick look at pixels binned by {result['binning']}: see {result['picture']}"
     else:
-        what = f"{result['backend_reason']}; {result['memory']}"
-    typer.echo(what, err=True)
+        _say_result(result, out)
 
 
 def measure(
@@ -145,12 +136,22 @@ def measure(
         float | None,
         typer.Option(metavar="A", help="Electrode area of the whole cell, cm² [settings]."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Network that made the labels from the image they lie in, or layers: for "
+            "intervals.",
+        ),
+    ] = None,
     json: JsonOption = False,
     csv: CsvOption = False,
     store: StoreOption = DEFAULT_STORE,
     config: ConfigOption = None,
 ) -> None:
-    """Measure one label volume: volumes, thicknesses, coverage and gaps.
+    """Measure one label volume: volumes, thicknesses, coverage, gaps, dead lithium.
+
+    It is read slab by slab: memory goes with a slab, not with the volume.
 
     Classes: 0 background, 1 stripping electrode, 2 plating electrode, 3 deposited lithium,
     4 redeposited lithium, 5 dendrite, 6 pit, 7 electrolyte, 8 void.
@@ -164,7 +165,7 @@ def measure(
     from lithoscope_services.settings import load_settings
 
     area_cm2 = active_area_cm2 or load_settings(config).experiment.active_area_cm2
-    metrics = measure_label_file(labels, voxel_um=voxel_um, active_area_cm2=area_cm2)
+    metrics = measure_label_file(labels, voxel_um=voxel_um, active_area_cm2=area_cm2, model=model)
     if json:
         write_json({"metrics": metrics})
     elif csv:
@@ -173,6 +174,21 @@ def measure(
         from lithoscope_services.cli.tables import print_metrics
 
         print_metrics(metrics)
+
+
+def _say_result(result: Mapping[str, Any], out: Path) -> None:  # JSON
+    """Say in words what `run_reconstruction` or `run_preview` tells."""
+    typer.echo(
+        f"Wrote {out}: {' x '.join(map(str, result['shape']))} voxels of "
+        f"{result['voxel_um']:g} um, rotation axis at column {result['rotation_axis_px']:.2f} "
+        f"({result['axis_verdict']}), {result['duration_s']:.1f} s",
+        err=True,
+    )
+    if "picture" in result:
+        what = f"a quick look at pixels binned by {result['binning']}: see {result['picture']}"
+    else:
+        what = f"{result['backend_reason']}; {result['memory']}"
+    typer.echo(what, err=True)
 
 
 def _warn(text: str) -> None:

@@ -4,13 +4,9 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from lithoscope_messages import (
-    ElectrochemistryAppended,
     ExperimentDescription,
     ExperimentStarted,
     JournalMessage,
@@ -22,7 +18,7 @@ from lithoscope_messages import (
     VolumeReady,
 )
 from lithoscope_services.descriptions import complete_experiment
-from lithoscope_services.hindsight.cycling import CyclerRecord
+from lithoscope_services.electrochemistry import CyclerRecord, store_samples
 from lithoscope_services.hindsight.series import (
     Reading,
     SeriesVolume,
@@ -33,12 +29,10 @@ from lithoscope_services.settings import Settings
 from lithoscope_services.stage import json_sha256
 from lithoscope_store import (
     FORMAT_VERSION,
-    ElectrochemistryWriter,
     ExperimentPaths,
     JournalDatabase,
     create_volume,
     finish_volume,
-    read_electrochemistry,
     write_slab,
 )
 
@@ -86,7 +80,8 @@ def begin_experiment(
         )
     ]
     if series.record is not None:
-        facts += _electrochemistry(series, series.record, paths)
+        times_s = [phase.experiment_time_s for phase in series.phases.values()]
+        facts += store_samples(paths, series.record, times_s, producer="ingest")
     database.append(facts)
 
 
@@ -215,28 +210,6 @@ def _scan_facts(
         frames_sha256=source_sha256,
     )
     return [started, completed]
-
-
-def _electrochemistry(
-    series: Series, record: CyclerRecord, paths: ExperimentPaths
-) -> list[ElectrochemistryAppended]:
-    """Write the samples; announce them in runs that end where scans are taken."""
-    writer = ElectrochemistryWriter(paths)
-    writer.append(0, record.time_s, record.potential_V, record.current_mA)
-    stored = read_electrochemistry(paths)
-    times_s = sorted(phase.experiment_time_s for phase in series.phases.values())
-    ends = np.searchsorted(record.time_s, [t + 1e-6 for t in times_s], side="right")
-    bounds = sorted({0, *(int(end) for end in ends), record.time_s.size})
-    return [
-        ElectrochemistryAppended(
-            **_common(paths, str(first)),
-            first=first,
-            count=end - first,
-            time_s=float(record.time_s[end - 1]),
-            charge_mAh=float(stored.charge_mAh[end - 1]),
-        )
-        for first, end in pairwise(bounds)
-    ]
 
 
 def _common(paths: ExperimentPaths, key: str) -> dict[str, Any]:

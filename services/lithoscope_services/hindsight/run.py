@@ -7,12 +7,9 @@ from pathlib import Path
 
 from lithoscope_services.chain.executor import InProcess
 from lithoscope_services.chain.runner import STAGES, Chain
+from lithoscope_services.electrochemistry import read_cycler
 from lithoscope_services.errors import ServiceError
-from lithoscope_services.hindsight.cycling import (
-    phases_by_count,
-    phases_by_pulses,
-    read_cycler,
-)
+from lithoscope_services.hindsight.cycling import phases_by_count, phases_by_pulses
 from lithoscope_services.hindsight.intake import Series, begin_experiment, take_volume
 from lithoscope_services.hindsight.series import Reading, SeriesVolume, find_series
 from lithoscope_services.history import History
@@ -164,5 +161,5 @@ def _through_stages(
 
 def _history(paths: ExperimentPaths, database: JournalDatabase) -> History:
     history = History(paths.name)
-    history.catch_up(database)
+    history.catch_up(database.read_since)
     return history

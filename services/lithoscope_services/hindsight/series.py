@@ -16,7 +16,6 @@ from lithoscope_pipeline.noise import LEAST_SLICES, find_noise
 from lithoscope_services.errors import SourceError
 from lithoscope_services.hindsight.volume_files import (
     HDF5_ENDINGS,
-    TIFF_ENDINGS,
     Hdf5Volume,
     TiffPages,
     VolumeFile,
@@ -24,6 +23,7 @@ from lithoscope_services.hindsight.volume_files import (
     last_number,
     open_stack,
 )
+from lithoscope_services.sources.tiff_image import TIFF_ENDINGS
 
 Axis = Literal["z", "y", "x"]
 #: Noise against the others of the series from which on a scan is pointed out: 0.7 of the dose.

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from lithoscope_services.errors import SourceError
 from lithoscope_services.sources.hdf5 import Hdf5Tree
+from lithoscope_services.sources.tiff_image import TIFF_ENDINGS, read_tiff
 from lithoscope_store.safety import open_array
 
 Block = NDArray[Any]  # of the dtype of the file
-TIFF_ENDINGS = (".tif", ".tiff")
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".nxs")
 #: As large as an image viewer writes them; a whole volume is never held.
 _MAX_DEPTH = 8
@@ -213,23 +213,6 @@ class ZarrVolume:
 
     def close(self) -> None:
         """Nothing stays open."""
-
-
-def read_tiff(path: Path) -> Block:
-    """Read one grey image.
-
-    Raises
-    ------
-    SourceError
-        If it is none.
-    """
-    try:
-        image = np.asarray(tifffile.imread(path))
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise SourceError(f"{path}: no TIFF that can be read: {error}; copy it again") from error
-    if image.ndim != 2:
-        raise SourceError(f"{path}: shape {image.shape}; one grey image a file is needed")
-    return image
 
 
 def open_stack(folder: Path) -> TiffStack:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lithoscope_messages import FrameKind
 from lithoscope_services.history import ScanHistory
 from lithoscope_services.keep.errors import KeepError
+from lithoscope_services.keep.partial import whole_file
 from lithoscope_services.keep.stored import StoredExperiment
 from lithoscope_services.sources.dxchange import write_dxchange
 from lithoscope_store import ExperimentPaths, FrameReader, VolumeInfo, read_slab, volume_info
@@ -133,11 +134,10 @@ def export_tiff(stored: StoredExperiment, folder: Path, advance: Advance) -> lis
 
 def _write_stack(path: Path, source: Path, info: VolumeInfo, label: str | None) -> None:
     dtype = info.dtype if label is None else np.dtype(np.uint8)
-    partial = path.with_name(f".{path.name}.partial")
     n_bytes = int(np.prod(info.shape)) * dtype.itemsize
     sizes = {f"PhysicalSize{axis}": info.voxel_um for axis in "ZYX"}
     units = {f"PhysicalSize{axis}Unit": "µm" for axis in "ZYX"}
-    try:
+    with whole_file(path) as partial:
         tifffile.imwrite(
             partial,
             _slices(source, info, label),
@@ -148,9 +148,6 @@ def _write_stack(path: Path, source: Path, info: VolumeInfo, label: str | None) 
             photometric="minisblack",
             metadata={"axes": "ZYX", **sizes, **units},
         )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _slices(path: Path, info: VolumeInfo, label: str | None) -> Iterator[NDArray[Any]]:

@@ -5,15 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lithoscope_services.keep.errors import KeepError
+from lithoscope_services.keep.parquet import Columns, write_parquet
 from lithoscope_services.keep.stored import StoredExperiment
-from lithoscope_services.report import make_report
+from lithoscope_services.report import COLUMN_TYPES, make_report, metric_columns
 from lithoscope_store import FrameReader, read_electrochemistry
 
 Advance = Callable[[int], None]
-Columns = Mapping[str, Sequence[Any]]  # of any type that a column may have
-_SCAN = ("scan", "time_s", "charge_mAh", "cycle", "half_cycle", "completeness")
-_METRIC = ("value", "unit", "low95", "high95", "voxels", "flags", "p_value")
 _FRAME = ("scan", "tile", "kind", "set", "index", "theta_deg", "theta_source", "time_ns", "crc32c")
 
 
@@ -36,23 +33,19 @@ def export_parquet(stored: StoredExperiment, folder: Path, advance: Advance) -> 
     """
     report = make_report(stored.paths.name, stored.entries)
     wanted = set(stored.scans)
-    folder.mkdir(parents=True, exist_ok=True)
+    scans = [scan for scan in report["scans"] if scan["scan"] in wanted]
     tables: dict[str, Columns] = {
-        "metrics": _metrics([scan for scan in report["scans"] if scan["scan"] in wanted]),
+        "metrics": metric_columns({**report, "scans": scans}),
         "decisions": _decisions(report["decisions"], wanted),
         "electrochemistry": _electrochemistry(stored),
         "frames": _frames(stored, advance),
     }
-    return [_write(folder / f"{name}.parquet", columns) for name, columns in tables.items()]
-
-
-def _metrics(scans: Sequence[Mapping[str, Any]]) -> Columns:  # of make_report
-    rows = [
-        [scan[name] for name in _SCAN] + [metric] + [values.get(name) for name in _METRIC]
-        for scan in scans
-        for metric, values in scan["metrics"].items()
+    return [
+        write_parquet(
+            folder / f"{name}.parquet", columns, COLUMN_TYPES if name == "metrics" else {}
+        )
+        for name, columns in tables.items()
     ]
-    return _columns((*_SCAN, "metric", *_METRIC), rows)
 
 
 def _decisions(decisions: Sequence[Mapping[str, Any]], wanted: set[int]) -> Columns:
@@ -91,20 +84,3 @@ def _described(record: Any) -> dict[str, Any]:  # a FrameRecord
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
-
-
-def _write(path: Path, columns: Columns) -> Path:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise KeepError(
-            "Parquet needs the package pyarrow; install it with `pip install lithoscope[tables]`"
-        ) from error
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        parquet.write_table(pyarrow.table(dict(columns)), partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path

@@ -8,13 +8,15 @@ _STYLE = """
 :root{--ink:#1b1d22;--soft:#5b6270;--paper:#fff;--line:#d8dce3;--panel:#f5f6f8;--warn:#a04000;
 --good:#006b4f}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eaee;--soft:#a4abb8;--paper:#16181c;
---line:#363b45;--panel:#1f2228;--warn:#ffb06b;--good:#5fd6b0}}
+--line:#363b45;--panel:#1f2228;--warn:#ffb06b;--good:#5fd6b0}
+.charts svg{filter:brightness(1.35)}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1760px;margin:0 auto;padding:24px clamp(12px,3vw,48px)}
 h1{font-size:1.6rem;margin:0 0 4px}h2{font-size:1.15rem;margin:32px 0 8px}
 p{max-width:78ch;margin:6px 0}.soft{color:var(--soft)}
+a{color:inherit}
 .lead{font-size:1.15rem;border-left:4px solid var(--warn);padding:8px 14px;background:var(--panel)}
 .lead.good{border-color:var(--good)}
 .wide{overflow-x:auto}
@@ -37,7 +39,16 @@ svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font-size:12p
 .key span{display:inline-block;margin:0 14px 4px 0;white-space:nowrap;font-size:.85rem}
 .key i{display:inline-block;width:12px;height:12px;margin-right:5px;border:1px solid var(--soft);
 vertical-align:-1px}
-@media print{.film{grid-template-columns:repeat(5,1fr)}}
+h3{font-size:1rem;margin:20px 0 6px}pre{font-size:.8rem;overflow-x:auto}
+.maps{grid-template-columns:repeat(auto-fit,minmax(180px,300px));align-items:start}
+.film.maps .gone{aspect-ratio:auto;min-height:52px}
+.many{grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr))}
+.scale{display:flex;gap:8px;align-items:center}
+.scale img{width:220px;height:12px}
+@media print{:root{--ink:#000;--soft:#444;--paper:#fff;--line:#bbb;--panel:#f5f6f8}
+body{-webkit-print-color-adjust:exact;print-color-adjust:exact}
+figure,tr,.scale{break-inside:avoid}h2,h3{break-after:avoid}
+.charts{grid-template-columns:repeat(3,1fr)}.film{grid-template-columns:repeat(5,1fr)}}
 """
 
 

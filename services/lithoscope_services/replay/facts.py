@@ -7,10 +7,8 @@ those of the file, with their numbers and hashes; nothing is written.
 from typing import Any
 
 import structlog
-import zmq
 
 from lithoscope_messages import (
-    MAX_HEADER_BYTES,
     SYSTEM_JOURNAL,
     AppendDone,
     AppendRefused,
@@ -24,25 +22,18 @@ from lithoscope_messages import (
     JournalRequest,
     ListExperiments,
     Message,
-    MessageError,
     ReadSince,
     ReplayControlRequested,
     ScanStarted,
     ServiceStarted,
-    adapter_of,
-    decode,
-    encode,
 )
-from lithoscope_services.loop import Loop, endpoint
+from lithoscope_services.journal_door import FEED_HEAD_S, FEW, JournalDoor, fitting_page
+from lithoscope_services.loop import Loop
 from lithoscope_services.replay.pace import Pace
 from lithoscope_services.replay.recorded import Recorded, open_recorded
-from lithoscope_services.sockets import FEED, JOURNAL, bind
 from lithoscope_store import Store, read_journal
 
-_REQUESTS = adapter_of(JournalRequest)
 STEP_S = 0.05
-FEED_HEAD_S = 1.0
-_FEW = 100
 log = structlog.get_logger()
 
 
@@ -93,17 +84,13 @@ class FactsService:
         self._pace = Pace(source["speed"])
         if source["first"] is not None:
             self._pace.forward_to(self._begins[recorded.scans[0]])
-        self._router = loop.socket(zmq.ROUTER, JOURNAL)
-        self._feed = loop.socket(zmq.PUB, FEED)
-        bind(self._router, endpoint(loop.runtime_dir, "journal"))
-        bind(self._feed, endpoint(loop.runtime_dir, "feed"))
-        loop.watch(self._router, self._serve)
+        self._door = JournalDoor(loop, self._answer)
         loop.every(STEP_S, self._advance)
         loop.every(FEED_HEAD_S, self._say_head)
 
     def _advance(self) -> None:
         """Publish what is due; a few at a time, so that readers are answered meanwhile."""
-        for _ in range(_FEW):
+        for _ in range(FEW):
             if self._head == len(self._entries):
                 self._loop.pulse.doing = f"{self._name}: all facts replayed"
                 return
@@ -112,33 +99,10 @@ class FactsService:
                 return
             self._head += 1
             self._loop.pulse.doing = f"{self._name}: fact {self._head} of {len(self._entries)}"
-            self._publish(FeedEntry(experiment=self._name, entry=entry))
+            self._door.publish(self._name, FeedEntry(experiment=self._name, entry=entry))
 
     def _say_head(self) -> None:
-        self._publish(FeedHead(experiment=self._name, head=self._head))
-
-    def _publish(self, message: Message) -> None:
-        self._feed.send_multipart([self._name.encode() + b"\0", encode(message)])
-
-    def _serve(self) -> None:
-        while not self._loop.is_stopping:
-            try:
-                parts = self._router.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            try:
-                if len(parts) != 2:
-                    raise MessageError(f"{len(parts)} parts, 2 were expected")
-                request = decode(parts[1], _REQUESTS)
-            except MessageError as error:
-                self._loop.pulse.rejected += 1
-                log.warning("message_rejected", error=str(error))
-                continue
-            self._loop.pulse.handled += 1
-            try:
-                self._router.send_multipart([parts[0], encode(self._answer(request))])
-            except zmq.ZMQError as error:
-                log.info("peer_gone", error=str(error))
+        self._door.publish(self._name, FeedHead(experiment=self._name, head=self._head))
 
     def _answer(self, request: JournalRequest) -> Message:
         match request:
@@ -151,19 +115,11 @@ class FactsService:
                 return Experiments(request=request.request, experiments=(head,))
 
     def _read(self, request: ReadSince) -> Entries:
-        is_ours = request.experiment == self._name
-        limit = request.limit
-        while True:
-            last = min(self._head, request.after + limit) if is_ours else 0
-            reply = Entries(
-                request=request.request,
-                experiment=request.experiment,
-                head=self._head if is_ours else 0,
-                entries=tuple(self._entries[request.after : last]),
-            )
-            if len(reply.entries) <= _FEW or len(encode(reply)) <= MAX_HEADER_BYTES:
-                return reply
-            limit = len(reply.entries) // 2
+        head = self._head if request.experiment == self._name else 0
+        return fitting_page(
+            request,
+            lambda limit: (head, self._entries[request.after : min(head, request.after + limit)]),
+        )
 
     def _take(self, request: AppendRequested) -> AppendDone | AppendRefused:
         for message in request.messages:

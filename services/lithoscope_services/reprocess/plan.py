@@ -20,6 +20,7 @@ from lithoscope_messages import (
     SlabReady,
     StageFailed,
     StageName,
+    SurfacesReady,
     TransformReady,
     VolumeReady,
 )
@@ -186,7 +187,7 @@ def _is_taken_over(message: object, stages: Sequence[str]) -> bool:
             return "register" in stages
         case LabelsReady():
             return "segment" in stages
-        case MetricsReady():
+        case MetricsReady() | SurfacesReady():
             return "measure" in stages
         case _:
             return False

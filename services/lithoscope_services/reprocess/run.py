@@ -166,7 +166,7 @@ def _plan(options: ReprocessOptions, entries: Sequence[Entry]) -> ReprocessPlan:
 
 def _history(database: JournalDatabase, paths: ExperimentPaths) -> History:
     history = History(paths.name)
-    history.catch_up(database)
+    history.catch_up(database.read_since)
     return history
 
 

@@ -1,6 +1,7 @@
 """Settings of an experiment: one TOML file, one frozen tree of typed values."""
 
 from lithoscope_services.settings.actuator_table import ActuatorPlanSettings, ActuatorSettings
+from lithoscope_services.settings.dashboard_table import DashboardSettings
 from lithoscope_services.settings.decide_table import DecideSettings
 from lithoscope_services.settings.errors import SettingsError
 from lithoscope_services.settings.load import (
@@ -15,7 +16,6 @@ from lithoscope_services.settings.rule_table import RuleSettings
 from lithoscope_services.settings.segment_table import SegmentSettings
 from lithoscope_services.settings.source_table import SourceSettings
 from lithoscope_services.settings.tree import (
-    DashboardSettings,
     ExperimentSettings,
     IngestSettings,
     InstanceSettings,

@@ -3,7 +3,6 @@
 The tables of the file are the fields of :class:`Settings`, in this order.
 """
 
-import ipaddress
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -13,7 +12,9 @@ from lithoscope_pipeline.decide import default_rules
 from lithoscope_services.settings.actuator_table import ActuatorPlanSettings, ActuatorSettings
 from lithoscope_services.settings.backends import BackendName
 from lithoscope_services.settings.cluster_table import ClusterSettings
+from lithoscope_services.settings.dashboard_table import DashboardSettings
 from lithoscope_services.settings.decide_table import DecideSettings
+from lithoscope_services.settings.measure_table import MeasureSettings
 from lithoscope_services.settings.rule_table import RuleSettings, rule_settings
 from lithoscope_services.settings.segment_table import SegmentSettings
 from lithoscope_services.settings.source_table import SourceSettings
@@ -57,6 +58,24 @@ class ExperimentSettings(Table):
     n_scans: Annotated[
         int | None, Field(ge=1, le=10_000, description="Scans planned; left out, until it ends")
     ] = None
+    stack_thickness_um: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1e5,
+            description="Distance of the electrodes' outer faces before cycling, by a gauge, "
+            "µm: test-scan checks the size of a pixel by it; left out, it cannot",
+        ),
+    ] = None
+    clock_offset_s: Annotated[
+        float,
+        Field(
+            ge=-86_400,
+            le=86_400,
+            description="Added to the times that the cycler writes, s, so that they are those of "
+            "the scans; a marker pulse tells it",
+        ),
+    ] = 0.0
 
 
 class ScanSettings(Table):
@@ -91,6 +110,15 @@ class ScanSettings(Table):
             description="Detector rows that neighbouring tiles share; left out, they are found",
         ),
     ] = None
+    n_tiles: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100,
+            description="Vertical fields of view of a scan: what test-scan expects, and counts "
+            "the disk by",
+        ),
+    ] = 1
 
 
 class IngestSettings(Table):
@@ -281,33 +309,6 @@ class PlanSettings(Table):
     ] = "continue"
 
 
-class DashboardSettings(Table):
-    """Where the page is."""
-
-    host: Annotated[
-        str, Field(description="Address it listens on: this machine alone; use ssh -L from others")
-    ] = "127.0.0.1"
-    port: Annotated[
-        int, Field(ge=0, le=65535, description="Port of the page; 0 takes any that is free")
-    ] = 8050
-
-    @field_validator("host")
-    @classmethod
-    def _is_loopback(cls, host: str) -> str:
-        if host == "localhost":
-            return host
-        try:
-            is_loopback = ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            is_loopback = False
-        if not is_loopback:
-            raise ValueError(
-                f"{host!r} is no address of this machine alone; the page has no log-in, so give "
-                "127.0.0.1 and reach it from elsewhere with ssh -L"
-            )
-        return host
-
-
 class InstanceSettings(Table):
     """How the processes run."""
 
@@ -342,6 +343,7 @@ class Settings(Table):
     # pydantic models have a method of the name of the table.
     registration: Annotated[RegisterSettings, Field(alias="register")] = RegisterSettings()
     segment: SegmentSettings = SegmentSettings()
+    measure: MeasureSettings = MeasureSettings()
     rules: Annotated[
         tuple[RuleSettings, ...], Field(description="Rules; an empty list switches all off")
     ] = tuple(rule_settings(rule) for rule in default_rules())

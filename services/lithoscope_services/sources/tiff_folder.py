@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from lithoscope_services.errors import SourceError
 from lithoscope_services.sources.angles import in_degrees
 from lithoscope_services.sources.file_scan import FileScan, Frames, check_scan, wire_dtype
+from lithoscope_services.sources.tiff_image import TIFF_ENDINGS, read_tiff
 
 ANGLE_FILES = ("angles.txt", "theta.txt")
 _FLAT_NAMES = ("flat", "white", "ref")
@@ -47,7 +47,7 @@ class TiffBlock:
         n_rows = len(range(self.shape[1])[rows])
         block = np.empty((len(wanted), n_rows, self.shape[2]), dtype=self.dtype)
         for number, file in enumerate(wanted):
-            image = _read_image(file)
+            image = read_tiff(file)
             if image.shape != self.shape[1:]:
                 raise SourceError(
                     f"{file}: {image.shape} pixels, the first of its kind has {self.shape[1:]}; "
@@ -121,22 +121,12 @@ def _angles(folder: Path, n_projections: int) -> NDArray[np.float64]:
 
 
 def _block(files: list[Path]) -> TiffBlock:
-    first = _read_image(files[0])
+    first = read_tiff(files[0])
     return TiffBlock(tuple(files), (len(files), *first.shape), first.dtype)
 
 
-def _read_image(file: Path) -> NDArray[Any]:
-    try:
-        image = np.asarray(tifffile.imread(file))
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise SourceError(f"{file}: no TIFF that can be read: {error}; copy it again") from error
-    if image.ndim != 2:
-        raise SourceError(f"{file}: shape {image.shape}; one grey image a file is needed")
-    return image
-
-
 def _is_tiff(path: Path) -> bool:
-    return path.suffix.lower() in (".tif", ".tiff") and path.is_file()
+    return path.suffix.lower() in TIFF_ENDINGS and path.is_file()
 
 
 def _has_name(path: Path, folder: Path, names: tuple[str, ...]) -> bool:

@@ -73,7 +73,12 @@ class DocumentFeed:
         self._layout = Layout(source) if source.n_projections else None
         self._table_deg = () if source.theta_file is None else read_angles(Path(source.theta_file))
         self._runs = Runs(experiment=settings.experiment.name, settings=source)
-        self._samples = Samples(link=link, n_sent=known.n_samples, last_s=known.last_sample_s)
+        self._samples = Samples(
+            link=link,
+            n_sent=known.n_samples,
+            last_s=known.last_sample_s,
+            clock_offset_s=settings.experiment.clock_offset_s,
+        )
         self._scans: dict[str, int] = _load(state)
         self._next_scan = max(known.next_scan, 1 + max(self._scans.values(), default=-1))
         self._open: OpenScan | None = None

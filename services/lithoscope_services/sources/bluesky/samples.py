@@ -28,6 +28,8 @@ class Samples:
         When the experiment began, since 1970; None until its first run is known.
     refused
         What was left out, by reason.
+    clock_offset_s
+        Added to the times that the cycler writes itself, s.
     """
 
     link: FrameLink
@@ -35,6 +37,7 @@ class Samples:
     last_s: float = float("-inf")
     zero_unix_s: float | None = None
     refused: Counter[str] = field(default_factory=Counter)
+    clock_offset_s: float = 0.0
     _pending: list[tuple[float, float, float]] = field(default_factory=list)
     _since_s: float | None = None
 
@@ -57,7 +60,9 @@ class Samples:
         time_key, potential_key, current_key = stream.sample_keys
         for reading in readings:
             time_s = number(reading.data.get(time_key))
-            if time_s is None and reading.unix_s is not None:
+            if time_s is not None:
+                time_s += self.clock_offset_s
+            elif reading.unix_s is not None:
                 time_s = self.time_s(run, reading.unix_s)
             potential_V = number(reading.data.get(potential_key))  # noqa: N806 - the unit is V
             current_mA = number(reading.data.get(current_key))  # noqa: N806 - the unit is mA

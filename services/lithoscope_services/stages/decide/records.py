@@ -11,10 +11,9 @@ from lithoscope_pipeline.decide import (
     ScanRecord,
     find_pulses,
 )
-from lithoscope_pipeline.measure import Metric
 from lithoscope_services.settings.decide_table import DecideSettings
 from lithoscope_services.stages.decide.numbers import measure_numbers
-from lithoscope_services.stages.measure import to_metric
+from lithoscope_services.stages.measure.values import to_message, to_metric
 from lithoscope_store import ExperimentPaths, read_electrochemistry
 
 #: A pulse ends before the scan after it; clocks of cycler and detector differ by less than this.
@@ -90,18 +89,7 @@ def _record(
 def numbers_of(record: ScanRecord, described: Mapping[str, Any]) -> dict[str, MetricValue]:
     """Give what was measured for the rules alone."""
     return {
-        name: _to_message(metric)
+        name: to_message(metric)
         for name, metric in record.metrics.items()
         if name not in described["metrics"]
     }
-
-
-def _to_message(metric: Metric) -> MetricValue:
-    return MetricValue(
-        value=metric.value,
-        unit=metric.unit,
-        low95=metric.low95,
-        high95=metric.high95,
-        voxels=metric.voxels,
-        flags=metric.flags,
-    )

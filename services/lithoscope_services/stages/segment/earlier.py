@@ -1,15 +1,12 @@
 """Which earlier scans a network is shown, and where they lie: each face moves with its own map."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from lithoscope_messages import GreyFinding, LabelsReady, TransformReady
-from lithoscope_pipeline.geometry import FloatImage, FloatVolume
-from lithoscope_pipeline.networks import SeenScan, warp_earlier
-from lithoscope_pipeline.resample import VolumeSource
+from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stages.stored_volume import StoredVolume
@@ -50,102 +47,16 @@ def describe_earlier(scan: ScanHistory) -> dict[str, Any]:  # JSON
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaceShifts:
-    """How far each outer face of a scan has moved since the first, voxels, shape (n_z, n_x)."""
-
-    stripping_px: FloatImage
-    plating_px: FloatImage
-
-    @classmethod
-    def none(cls, columns: tuple[int, int]) -> "FaceShifts":
-        """Give those of the first scan."""
-        still = np.zeros(columns, np.float32)
-        return cls(stripping_px=still, plating_px=still)
-
-    @classmethod
-    def read(
-        cls,
-        paths: ExperimentPaths,
-        maps_path: str | None,
-        columns: tuple[int, int],
-        voxel_um: float,
-    ) -> "FaceShifts":
-        """Read those of a scan; without maps it is the first one."""
-        if maps_path is None:
-            return cls.none(columns)
-        maps = read_maps(paths.resolve(maps_path)).maps
-        stripping, plating = (maps[f"{side}_displacement"] / voxel_um for side in _SIDES)
-        return cls(
-            stripping_px=stripping.astype(np.float32), plating_px=plating.astype(np.float32)
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierScan:
-    """An earlier scan that is laid over the present one slab by slab.
-
-    Parameters
-    ----------
-    which
-        What it is to the present one.
-    volume
-        In the reference frame, the same region.
-    references
-        Its grey values.
-    since
-        How far the faces have moved from it to the present scan.
-    plating_inner_px
-        Row at which the plating electrode began in it.
-    """
-
-    which: Literal["previous", "first"]
-    volume: VolumeSource
-    references: GreyReferences
-    since: FaceShifts
-    plating_inner_px: float
-
-    def seen(self, z0: int, z1: int) -> SeenScan:
-        """Give some slices over the present scan."""
-        part: FloatVolume = self.volume[slice(z0, z1), slice(None), slice(None)]
-        warped = warp_earlier(
-            part,
-            self.since.stripping_px[z0:z1],
-            self.since.plating_px[z0:z1],
-            plating_inner_px=self.plating_inner_px,
-        )
-        return SeenScan(volume=warped, references=self.references)
-
-
-def lay_over(
-    which: Literal["previous", "first"],
-    volume: VolumeSource,
-    *,
-    now: FaceShifts,
-    then: FaceShifts,
-    references: GreyReferences,
-    plating_inner_px: float,
-) -> EarlierScan:
-    """Prepare an earlier scan to be laid over the present one.
-
-    Parameters
-    ----------
-    which, volume, references
-        As for `EarlierScan`.
-    now, then
-        Displacement of the faces of the present and of the earlier scan since the first.
-    plating_inner_px
-        Row at which the plating electrode begins in the first scan.
-    """
-    return EarlierScan(
-        which=which,
-        volume=volume,
-        references=references,
-        since=FaceShifts(
-            stripping_px=now.stripping_px - then.stripping_px,
-            plating_px=now.plating_px - then.plating_px,
-        ),
-        plating_inner_px=plating_inner_px + float(then.plating_px.mean()),
+def read_shifts(
+    paths: ExperimentPaths, maps_path: str | None, columns: tuple[int, int], voxel_um: float
+) -> FaceShifts:
+    """Read how far the faces of a scan have moved; without maps it is the first one."""
+    if maps_path is None:
+        return FaceShifts.none(columns)
+    maps = read_maps(paths.resolve(maps_path)).maps
+    stripping, plating = (maps[f"{side}_displacement"] / voxel_um for side in _SIDES)
+    return FaceShifts(
+        stripping_px=stripping.astype(np.float32), plating_px=plating.astype(np.float32)
     )
 
 
@@ -162,7 +73,7 @@ def read_earlier(
         place = earlier[which]
         columns = now.stripping_px.shape
         shape = (columns[0], columns[1])
-        then = FaceShifts.read(paths, place["maps_path"], shape, voxel_um)
+        then = read_shifts(paths, place["maps_path"], shape, voxel_um)
         found.append(
             lay_over(
                 "previous" if which == "previous" else "first",

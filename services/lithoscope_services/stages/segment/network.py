@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from lithoscope_messages import ConfidenceFinding
+from lithoscope_models.earlier_scans import EarlierScan
 from lithoscope_models.errors import ModelError
-from lithoscope_pipeline.resample import VolumeSource
-from lithoscope_pipeline.segment import GreyReferences
-from lithoscope_services.errors import ServiceError
-from lithoscope_services.network_pass import (
+from lithoscope_models.network_pass import (
     LoadedNetwork,
     NetworkChoice,
     NetworkPass,
@@ -21,8 +19,11 @@ from lithoscope_services.network_pass import (
     load_network,
     run_network,
 )
+from lithoscope_pipeline.resample import VolumeSource
+from lithoscope_pipeline.segment import GreyReferences
+from lithoscope_services.errors import ServiceError
 from lithoscope_services.stage import Task
-from lithoscope_services.stages.segment.earlier import EarlierScan, FaceShifts, read_earlier
+from lithoscope_services.stages.segment.earlier import read_earlier, read_shifts
 from lithoscope_services.stages.segment.written import (
     LABEL_NAME,
     SINGLE_SCAN_LABEL_NAME,
@@ -125,7 +126,7 @@ def _earlier(task: Task, paths: ExperimentPaths, region: WrittenRegion) -> Seque
     if not places:
         return ()
     columns = (region.shape[0], region.shape[2])
-    now = FaceShifts.read(paths, task.arguments["maps_path"], columns, region.voxel_um)
+    now = read_shifts(paths, task.arguments["maps_path"], columns, region.voxel_um)
     previous, first = places
     return read_earlier(paths, {"previous": previous, "first": first}, now, region.voxel_um)
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from lithoscope_messages import Fact, LabelsReady, StageName, TransformReady
+from lithoscope_models.network_pass import region_references
 from lithoscope_pipeline.geometry import Roi
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.reference_frame import HOMOGRAPHY_FLAG
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
-from lithoscope_services.network_pass import region_references
 from lithoscope_services.settings.segment_table import SegmentSettings
 from lithoscope_services.stage import Task, make_task
 from lithoscope_services.stages.inputs import fact_parts, reference_scan, settings_of
@@ -44,7 +44,7 @@ class SegmentStage:
     """One task a scan; it needs the labels of earlier ones, and the scans in their frame."""
 
     name: StageName = "segment"
-    algorithm_version = 3
+    algorithm_version = 4
 
     def plan(self, history: History) -> Sequence[Task]:
         """Give the registered scans that have no labels and whose references have some."""

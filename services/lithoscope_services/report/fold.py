@@ -1,7 +1,5 @@
 """What an experiment has shown so far: a fold of its journal into one plain document."""
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,8 +46,6 @@ _ENVELOPE = {"version", "experiment", "key", "producer", "inputs", "hops"} | {
 }
 # A scan that has metrics has got over a failure of these.
 _UP_TO_METRICS = ("reconstruct", "register", "segment", "measure")
-_CSV_SCAN = ("scan", "time_s", "charge_mAh", "cycle", "half_cycle", "completeness")
-_CSV_METRIC = ("value", "unit", "low95", "high95", "voxels", "flags")
 
 
 def make_report(experiment: str, entries: Iterable[Entry]) -> JsonObject:
@@ -120,30 +116,6 @@ def make_report(experiment: str, entries: Iterable[Entry]) -> JsonObject:
         "decisions": decisions,
         "failures": list(failures.values()),
     }
-
-
-def report_as_csv(report: JsonObject) -> str:
-    """Write one line for each metric of each scan, with a heading."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*_CSV_SCAN, "metric", *_CSV_METRIC))
-    for scan in report["scans"]:
-        for name, metric in scan["metrics"].items():
-            values = [metric.get(column) for column in _CSV_METRIC[:-1]]
-            flags = " ".join(metric["flags"])
-            writer.writerow([*(scan[column] for column in _CSV_SCAN), name, *values, flags])
-    return text.getvalue()
-
-
-def metrics_as_csv(metrics: JsonObject) -> str:
-    """Write one line for each metric of one label volume, with a heading."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("metric", *_CSV_METRIC))
-    for name, metric in metrics.items():
-        values = [metric.get(column) for column in _CSV_METRIC[:-1]]
-        writer.writerow([name, *values, " ".join(metric["flags"])])
-    return text.getvalue()
 
 
 def _empty_scan(number: int) -> JsonObject:

@@ -1,0 +1,1 @@
+"""How far metrics lie from the truth: experiments whose truth is known, and what they teach."""

@@ -1,0 +1,110 @@
+"""From residuals to the tables of a calibration."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from lithoscope_models.calibration.residuals import ExperimentResiduals, Trajectory
+from lithoscope_pipeline.measure.intervals import (
+    Calibration,
+    CalibrationRange,
+    FitParameters,
+    LabelOrigin,
+    MetricResiduals,
+    MetricTable,
+    fit_metric,
+)
+from lithoscope_pipeline.measure.intervals.kinds import (
+    EXACT,
+    FROM_TRAVELLED,
+    bounds,
+    is_per_area,
+    resolution,
+)
+
+#: Largest error of where earlier scans lie that the calibration has seen, voxels.
+REGISTRATION_PX: Final = 0.5
+#: Least contrast-to-noise: below it the labels of the default network fall apart, and a few
+#: experiments would widen the intervals of all.
+LEAST_CNR: Final = 2.2
+_LEAST_VALUES: Final = 60
+
+
+def fit_calibration(
+    experiments: Sequence[ExperimentResiduals],
+    origin: LabelOrigin,
+    *,
+    model_sha256: str,
+    measure_version: int,
+) -> Calibration:
+    """Fit all metrics of the labels of one origin.
+
+    Parameters
+    ----------
+    experiments
+        What the labels of this origin make of each; all with voxels of one size.
+    origin, model_sha256, measure_version
+        As in `Calibration`.
+    """
+    metrics: dict[str, MetricTable] = {}
+    for name in metric_names(experiments):
+        residuals = residuals_of(experiments, name)
+        parameters = fit_parameters(name, experiments[0].voxel_um)
+        enough = len(residuals.measured) >= _LEAST_VALUES
+        if enough and len(np.unique(residuals.experiment)) >= parameters.least_experiments:
+            metrics[name] = fit_metric(residuals, parameters)
+    most_cnr = max(max(each.cnr) for each in experiments)
+    return Calibration(
+        origin=origin,
+        model_sha256=model_sha256,
+        measure_version=measure_version,
+        holds=CalibrationRange(
+            voxel_um=experiments[0].voxel_um,
+            area_um2=experiments[0].area_um2,
+            cnr=(LEAST_CNR, most_cnr),
+            registration_px=REGISTRATION_PX,
+        ),
+        n_experiments=len(experiments),
+        metrics=metrics,
+    )
+
+
+def metric_names(experiments: Iterable[ExperimentResiduals]) -> list[str]:
+    """Name the metrics whose intervals are fitted, and do not follow from others."""
+    names = {name for each in experiments for name in each.metrics}
+    return sorted(names - EXACT - set(FROM_TRAVELLED))
+
+
+def fit_parameters(name: str, voxel_um: float) -> FitParameters:
+    """Say how a metric is fitted."""
+    least, most = bounds(name)
+    return FitParameters(
+        is_per_area=is_per_area(name),
+        least=least,
+        most=most,
+        resolution=resolution(name, voxel_um),
+    )
+
+
+def residuals_of(experiments: Sequence[ExperimentResiduals], name: str) -> MetricResiduals:
+    """Collect one metric of all scans with enough contrast; volumes per square micrometre."""
+    families = sorted({each.family for each in experiments})
+    rows = []
+    for number, each in enumerate(experiments):
+        unit = each.area_um2 if is_per_area(name) else 1.0
+        trajectory = each.metrics.get(name, Trajectory(measured=(), truth=()))
+        values = zip(trajectory.measured, trajectory.truth, each.cnr, strict=False)
+        rows += [
+            (measured / unit, truth / unit, cnr, number, families.index(each.family))
+            for measured, truth, cnr in values
+            if measured is not None and truth is not None and cnr >= LEAST_CNR
+        ]
+    measured, truth, cnr, number_of, family_of = np.array(rows, float).reshape(-1, 5).T
+    return MetricResiduals(
+        measured=measured,
+        truth=truth,
+        cnr=cnr,
+        experiment=number_of.astype(np.intp),
+        family=family_of.astype(np.intp),
+    )

@@ -1,0 +1,185 @@
+"""Labels of the experiments of a calibration, as the segment stage would make them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithoscope_models.calibration.images import CalibrationScans
+from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
+from lithoscope_models.errors import TrainingDataError
+from lithoscope_models.network_pass import (
+    LoadedNetwork,
+    NetworkChoice,
+    cell_rows,
+    label_region,
+    load_network,
+    run_network,
+)
+from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, label_anatomy
+from lithoscope_pipeline.geometry import FloatVolume, LabelVolume
+from lithoscope_pipeline.labels import classes_of
+from lithoscope_pipeline.segment import (
+    GreyReferences,
+    find_grey_references,
+    lithium_share,
+    segment_layers,
+)
+
+#: What labels are made by: a network that is shown earlier scans, the same without them, or
+#: thresholds and the order of layers.
+Source = Literal["network", "single_scan", "layers"]
+SOURCES: Final[tuple[Source, ...]] = ("network", "single_scan", "layers")
+
+_SLAB_ROWS: Final = 32
+_POLARITY: Final = "denser_is_brighter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledScans:
+    """Labels of one experiment.
+
+    Parameters
+    ----------
+    labels
+        Of each source, `Label`, shape (n_scans, n_z, n_y, n_x).
+    cnr
+        Contrast-to-noise of lithium against electrolyte in each scan.
+    """
+
+    labels: Mapping[Source, NDArray[np.uint8]]
+    cnr: tuple[float, ...]
+
+
+def label_scans(folder: Path, scans: CalibrationScans, model: str, sha256: str) -> LabelledScans:
+    """Label an experiment, or read the labels if they are there.
+
+    Parameters
+    ----------
+    folder
+        Of the experiment.
+    scans
+        Its scans.
+    model, sha256
+        Name or folder of the network, and which it is.
+
+    Raises
+    ------
+    TrainingDataError
+        If the layers of the cell are not found in a scan.
+    """
+    path = folder / f"labels-{sha256[:10]}.npz"
+    if path.is_file():
+        stored = np.load(path)
+        labels = {source: stored[source] for source in SOURCES}
+        return LabelledScans(labels=labels, cnr=tuple(stored["cnr"].tolist()))
+    references = [_references(scans, i) for i in range(len(scans.scans))]
+    labels = {
+        "network": np.stack(list(_by_network(scans, references, model, with_earlier=True))),
+        "single_scan": np.stack(list(_by_network(scans, references, model, with_earlier=False))),
+        "layers": np.stack(list(_by_layers(scans, references))),
+    }
+    cnr = tuple(each.cnr for each in references)
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(partial, cnr=np.array(cnr), **labels)
+    os.replace(partial, path)
+    return LabelledScans(labels=labels, cnr=cnr)
+
+
+def _references(scans: CalibrationScans, index: int) -> GreyReferences:
+    references = find_grey_references(_grey(scans, index))
+    if references.verdict != "resolved":
+        raise TrainingDataError(
+            f"{scans.name}, scan {scans.scans[index]}: the layers of the cell were not found"
+        )
+    return references
+
+
+def _by_network(
+    scans: CalibrationScans,
+    references: list[GreyReferences],
+    model: str,
+    *,
+    with_earlier: bool,
+) -> Iterator[LabelVolume]:
+    n_y, n_x = scans.grey.shape[2:]
+    for i in range(len(scans.scans)):
+        first_row, stop_row = cell_rows(references[i], n_y, scans.voxel_um)
+        network = _network(model, (stop_row - first_row, n_x))
+        grey = _grey(scans, i)
+        shown = _earlier(scans, references, i) if i and with_earlier else ()
+        found = run_network(
+            network, grey, references[i], shown, voxel_um=scans.voxel_um, slab_rows=_SLAB_ROWS
+        )
+        labels, _ = label_region(
+            found,
+            references[i],
+            voxel_um=scans.voxel_um,
+            slab_rows=_SLAB_ROWS,
+            half_cycle=scans.half_cycles[i],
+            is_first_scan=i == 0,
+        )
+        yield labels
+
+
+def _network(model: str, shape: tuple[int, int]) -> LoadedNetwork:
+    return load_network(
+        NetworkChoice(
+            model=model, polarity=_POLARITY, engine="auto", precision="auto", n_threads=1
+        ),
+        shape,
+    )
+
+
+def _earlier(
+    scans: CalibrationScans, references: list[GreyReferences], index: int
+) -> tuple[EarlierScan, EarlierScan]:
+    """Lay the scan before and the first one over a scan, each face where it was found to be."""
+    now = _shifts(scans, index)
+
+    def laid(which: Literal["previous", "first"], at: int) -> EarlierScan:
+        return lay_over(
+            which,
+            _grey(scans, at),
+            now=now,
+            then=_shifts(scans, at),
+            references=references[at],
+            plating_inner_px=references[0].edges_px[2],
+        )
+
+    return laid("previous", index - 1), laid("first", 0)
+
+
+def _shifts(scans: CalibrationScans, index: int) -> FaceShifts:
+    columns = scans.grey.shape[1], scans.grey.shape[3]
+    stripping, plating = (
+        np.array(np.broadcast_to(shift, columns), np.float32) for shift in scans.shifts_px[index]
+    )
+    return FaceShifts(stripping_px=stripping, plating_px=plating)
+
+
+def _by_layers(scans: CalibrationScans, references: list[GreyReferences]) -> Iterator[LabelVolume]:
+    anatomy: AnatomyReference | None = None
+    for i, half_cycle in enumerate(scans.half_cycles):
+        grey = _grey(scans, i)
+        labels = label_anatomy(
+            segment_layers(grey, references[i]),
+            anatomy,
+            voxel_um=scans.voxel_um,
+            lithium_share=lithium_share(grey, references[i]),
+        )
+        following = scans.half_cycles[i + 1] if i + 1 < len(scans.scans) else half_cycle
+        is_turning = half_cycle == 0 and following > 0
+        if anatomy is None:
+            anatomy = AnatomyReference.from_first_scan(find_side_thickness(classes_of(labels)))
+        elif is_turning:
+            anatomy = anatomy.with_stripped(find_side_thickness(classes_of(labels)))
+        yield labels
+
+
+def _grey(scans: CalibrationScans, index: int) -> FloatVolume:
+    return np.asarray(scans.grey[index], np.float32)
