@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+from lithoscope_dashboard.machine import Machine
 from lithoscope_dashboard.model import ExperimentState
-from lithoscope_messages import Heartbeat, ScanProgress
+from lithoscope_dashboard.shelf import StoredLine
+from lithoscope_messages import Heartbeat, ReconstructionPreview, ScanProgress
 
 #: A service is stale after three missed beats.
 STALE_S = 3.0
@@ -25,7 +27,7 @@ SERVICES = (
     "act",
     "dashboard",
 )
-LiveState = Literal["LIVE", "WAITING", "ENDED", "OFFLINE"]
+LiveState = Literal["LIVE", "WAITING", "ENDED", "OFFLINE", "REPLAY", "STORED"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +46,36 @@ class Snapshot:
     experiment: ExperimentState | None = None
     beats: Mapping[str, Beat] = field(default_factory=lambda: MappingProxyType({}))
     progress: ScanProgress | None = None
+    preview: ReconstructionPreview | None = None
     journal_seen_s: float | None = None
+    machine: Machine | None = None
+    shelf: tuple[StoredLine, ...] = ()
+    other: ExperimentState | None = None
+    is_stored: bool = False
+    is_facts: bool = False
+
+    def of_stored(self, state: ExperimentState) -> "Snapshot":
+        """Show a stored experiment in place of the one that runs."""
+        return replace(self, experiment=state, progress=None, preview=None, is_stored=True)
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether what is shown is not happening now; nothing may be asked of it."""
+        state = self.experiment
+        is_replay = state is not None and state.source == "replay"
+        return self.is_stored or self.is_facts or is_replay
 
     def live_state(self, now_s: float) -> LiveState:
         """Say in one word whether what is shown is what is."""
+        if self.is_stored:
+            return "STORED"
         if self.journal_seen_s is None or now_s - self.journal_seen_s > STALE_S:
             return "OFFLINE"
         if self.experiment is None or self.experiment.head == 0:
             return "WAITING"
-        return "ENDED" if self.experiment.is_ended else "LIVE"
+        if self.experiment.is_ended:
+            return "ENDED"
+        return "REPLAY" if self.is_replay else "LIVE"
 
 
 class Board:

@@ -1,162 +1,90 @@
-"""Wiring: pushes to every open page, curves, the viewer, answers to proposals."""
+"""Wiring of the shell: pages by their address, pushes to every open tab."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, no_update, set_props
-from plotly.utils import PlotlyJSONEncoder
+from dash import ClientsideFunction, Dash, Input, Output, ctx, html, set_props
+from dash.exceptions import WebsocketDisconnected
 
 from lithoscope_dashboard.board import Board
-from lithoscope_dashboard.errors import DashboardError
-from lithoscope_dashboard.figures import PANELS, Against, curve_figure
-from lithoscope_dashboard.post import Post, approval
-from lithoscope_dashboard.views import Props, sections
+from lithoscope_dashboard.pages import PAGES
+from lithoscope_dashboard.reach import Reach
+from lithoscope_dashboard.transport import Transport
 
-#: Pages are told at most this often, and at least each second, so that ages stay true.
+#: Tabs are told at most this often, and at least each second, so that ages stay true.
 SHORTEST_S = 0.2
 LONGEST_S = 1.0
-#: After this long without a push the fallback takes over.
-SILENT_S = 4.0
+#: A tab that does not say what it looks at for so long is gone; one that wakes up asks by itself.
+GONE_S = 60.0
 
 
-class Page:
-    """The changing parts of the page, rendered once for all who look at it."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-        self._key: tuple[int, int] | None = None
-        self._parts: dict[str, tuple[str, Props]] = {}
-
-    def render(self) -> dict[str, tuple[str, Props]]:
-        """Give each part with a text that differs when the part does."""
-        now_s = time.monotonic()
-        snapshot = self._board.snapshot
-        key = (snapshot.generation, int(now_s))
-        if key != self._key:
-            self._parts = {
-                element: (json.dumps(props, cls=PlotlyJSONEncoder, sort_keys=True), props)
-                for element, props in sections(snapshot, now_s).items()
-            }
-            self._key = key
-        return self._parts
-
-    def push(self, sent: dict[str, str]) -> None:
-        """Send what has changed since ``sent``, and remember it there."""
-        for element, (text, props) in self.render().items():
-            if sent.get(element) != text:
-                set_props(element, props)
-                sent[element] = text
-        set_props("beat", {"children": f"{time.time():.1f}"})
-
-
-def register(app: Dash, board: Board, post: Post) -> None:
-    """Wire the page.
+def register(app: Dash, reach: Reach, transport: Transport) -> None:
+    """Wire the shell, and what pages wire themselves.
 
     Parameters
     ----------
     app
-        The application whose layout is :func:`layout.page`.
-    board
-        Where snapshots come from.
-    post
-        Where answers of persons go.
+        The application whose layout is :func:`shell.shell`.
+    reach
+        What pages may reach.
+    transport
+        Says what is new.
     """
-    page = Page(board)
-    app.callback(websocket=True, persistent=True)(_pusher(page, board))
-    app.callback(Input("fallback", "n_intervals"), State("beat", "children"))(_fallback(page))
-    app.callback(
-        [Output(f"curve-{name}", "figure") for name in PANELS],
-        Input("curves-source", "data"),
-        Input("against", "value"),
-        prevent_initial_call=True,
-    )(_curves(board))
-    app.callback(
-        Output("answer-note", "children"),
-        Input({"answer": ALL, "number": ALL, "proposal": ALL}, "n_clicks"),
-        State("person", "value"),
-        State("reason", "value"),
-        prevent_initial_call=True,
-    )(_answer(board, post))
+    app.callback(websocket=True, persistent=True)(_pusher(reach.board, transport))
+    app.callback(Output("page-body", "children"), Input("url", "pathname"))(_page)
     app.clientside_callback(
-        ClientsideFunction(namespace="lithoscope", function_name="look"),
-        Output("scan-slider", "max"),
-        Output("scan-slider", "value"),
-        Output("follow", "value"),
-        Input("slice-source", "data"),
-        Input("scan-slider", "value"),
-        Input("follow", "value"),
-        Input("axis", "value"),
-        Input("position-slider", "value"),
+        ClientsideFunction(namespace="lithoscope", function_name="receive"),
+        Input("pushed", "data"),
     )
-    app.clientside_callback(
-        ClientsideFunction(namespace="lithoscope", function_name="fade"),
-        Output("slice-labels", "style"),
-        Output("opacity-slider-text", "children"),
-        Input("opacity-slider", "value"),
-    )
+    for page in PAGES.values():
+        if page.register is not None:
+            page.register(app, reach)
 
 
-def _pusher(page: Page, board: Board) -> Callable[[], Any]:
+def _page(path: str | None) -> Any:  # Dash ships no types
+    path = (path or "/").rstrip("/") or "/"
+    page = PAGES.get(path)
+    if page is None:
+        nothing = html.P("There is no such page. The bar above has all there are.")
+        return html.Main(nothing, id="main", className="card", **{"data-page-path": path})
+    return html.Div(page.layout(), **{"data-page-path": path})
+
+
+def _pusher(board: Board, transport: Transport) -> Callable[[], Any]:
     async def push() -> None:
         socket = ctx.websocket
-        sent: dict[str, str] = {}
-        generation = -1
+        address, since, told_s = "", 0, 0.0
         while socket is not None and not socket.is_shutdown:
             generation = board.snapshot.generation
-            page.push(sent)
+            # The answer also says that the tab has taken what was sent before: no tab is ever
+            # told more while it is still busy, so nothing piles up.
+            try:
+                href = await socket.get_prop("url", "href", timeout=GONE_S)
+            except (TimeoutError, WebsocketDisconnected):
+                return
+            wanted = address_of(href)
+            if wanted != address:
+                address, since = wanted, 0
+            message = await asyncio.to_thread(transport.message, address, since)
+            now_s = time.monotonic()
+            if message is not None or now_s - told_s >= LONGEST_S - SHORTEST_S:
+                message = message or transport.beat(address, since)
+                since = message["sequence"]
+                told_s = now_s
+                set_props("pushed", {"data": message})
             await asyncio.sleep(SHORTEST_S)
             await board.wait_newer(generation, LONGEST_S - SHORTEST_S)
 
     return push
 
 
-def _fallback(page: Page) -> Callable[[int | None, str | None], None]:
-    def pull(_n_intervals: int | None, beat: str | None) -> None:
-        if beat is None or time.time() - float(beat) > SILENT_S:
-            page.push({})
-
-    return pull
-
-
-def _curves(board: Board) -> Callable[[object, Against], list[Any]]:
-    def draw(_version: object, against: Against) -> list[Any]:
-        state = board.snapshot.experiment
-        return [curve_figure(state, panel, against) for panel in PANELS.values()]
-
-    return draw
-
-
-def _answer(board: Board, post: Post) -> Callable[..., Any]:
-    async def answer(_clicks: list[int | None], person: str | None, reason: str | None) -> Any:
-        triggered = ctx.triggered_id
-        # New buttons fire the callback too, with no click.
-        if not triggered or not ctx.triggered[0]["value"]:
-            return no_update
-        name = (person or "").strip()
-        if not name:
-            return "Type your name first: it is kept with the answer."
-        state = board.snapshot.experiment
-        known = () if state is None else state.proposals
-        asked = next((each for each in known if each.proposal == triggered["proposal"]), None)
-        if state is None or asked is None or not asked.is_open:
-            return "This proposal no longer waits for an answer."
-        is_approved = triggered["answer"] == "approve"
-        message = approval(
-            state.name,
-            triggered["proposal"],
-            name,
-            (reason or "").strip(),
-            is_approved=is_approved,
-            attempt=asked.n_not_sent,
-        )
-        try:
-            await asyncio.wrap_future(post.send(message))
-        except DashboardError as error:
-            return f"Not written: {error}"
-        verb = "Approval" if is_approved else "Rejection"
-        return f"{verb} of proposal {triggered['number']} is in the journal."
-
-    return answer
+def address_of(href: object) -> str:
+    """Give path and query of what a tab says that it looks at."""
+    try:
+        parts = urlsplit(str(href))
+    except ValueError:
+        return "/"
+    return parts.path + (f"?{parts.query}" if parts.query else "")

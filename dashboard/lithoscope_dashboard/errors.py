@@ -5,7 +5,9 @@ DashboardError
 ├── PortTakenError          (OSError)      another program listens where the page should be
 ├── JournalUnreachableError (TimeoutError) nobody answered a request in time
 ├── JournalRefusedError                    the journal would not write a request
-└── PictureError            (LookupError)  there is no such slice
+├── PictureError            (LookupError)  there is no such slice
+├── TreeError               (ValueError)   something that may not be drawn in the browser
+└── ViewError               (ValueError)   an address that no page has
 """
 
 
@@ -31,3 +33,11 @@ class JournalRefusedError(DashboardError):
 
 class PictureError(DashboardError, LookupError):
     """There is no such slice, or nothing is known of it yet."""
+
+
+class TreeError(DashboardError, ValueError):
+    """Something was to be drawn in the browser that may not be."""
+
+
+class ViewError(DashboardError, ValueError):
+    """An address that no page has, or an experiment that is not there."""

@@ -1,85 +1,50 @@
-"""Curves of the core metrics against charge: state in, Plotly figure out. Pure."""
+"""Metrics over time, charge or pulses: states in, Plotly figure out. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from lithoscope_dashboard.model import ExperimentState, RuleLine, ScanState
-from lithoscope_dashboard.palette import ALARM, BY_KEY, GRID, MUTED, SURFACE, TEXT
+from lithoscope_dashboard.palette import ALARM, GRID, MUTED, WARN
+from lithoscope_dashboard.quantities import flags_text, metric_title, unit_text
 from lithoscope_dashboard.read_model import charge_passed_mAh
 from lithoscope_messages import MetricValue
 
-Against = Literal["passed", "net", "time"]
+Against = Literal["passed", "net", "time", "pulse"]
+#: More points than this are thinned: the browser draws them all as vectors.
+MAX_POINTS = 5000
+MAX_METRICS, MAX_EXPERIMENTS = 8, 5
+# Okabe and Ito, without the yellow that white paper swallows.
+_COLOURS = (
+    *("#56B4E9", "#E69F00", "#009E73", "#CC79A7"),
+    *("#D55E00", "#0072B2", "#8C8C8C", "#B8860B"),
+)
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """One line of a figure."""
+class Series:
+    """One metric of one experiment: a point for each scan that was measured."""
 
+    experiment: str
     metric: str
-    name: str
-    colour: str
-    symbol: str = "circle"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """One figure of curves that share a unit; ``scale`` turns that of the metric into it."""
-
-    title: str
     unit: str
-    curves: tuple[Curve, ...]
-    scale: float = 1.0
-    from_zero: bool = False
+    scans: tuple[int, ...]
+    positions: tuple[float | None, ...]
+    metrics: tuple[MetricValue | None, ...]
 
-
-def _curve(metric: str, name: str, key: str, symbol: str) -> Curve:
-    return Curve(metric=metric, name=name, colour=BY_KEY[key].css, symbol=symbol)
-
-
-PANELS: dict[str, Panel] = {
-    "thickness": Panel(
-        title="Side thickness",
-        unit="µm",
-        curves=(
-            _curve("plating_side_thickness_um", "plating side", "plating_electrode", "circle"),
-            _curve(
-                "stripping_side_thickness_um", "stripping side", "stripping_electrode", "square"
-            ),
-        ),
-    ),
-    "volume": Panel(
-        title="Volume",
-        unit="10⁶ µm³",
-        scale=1e-6,
-        from_zero=True,
-        curves=(
-            _curve("deposited_volume_um3", "deposited", "deposited", "circle"),
-            _curve("redeposited_volume_um3", "redeposited", "redeposited", "square"),
-            _curve("dendrite_volume_um3", "dendrite", "dendrite", "diamond"),
-        ),
-    ),
-    "gap": Panel(
-        title="Remaining gap",
-        unit="µm",
-        from_zero=True,
-        curves=(Curve(metric="remaining_gap_um", name="remaining gap", colour="#F0E442"),),
-    ),
-    "coverage": Panel(
-        title="Coverage",
-        unit="%",
-        scale=100.0,
-        from_zero=True,
-        curves=(
-            _curve("deposited_coverage", "deposited", "deposited", "circle"),
-            _curve("redeposited_coverage", "redeposited", "redeposited", "square"),
-            _curve("dendrite_coverage", "dendrite", "dendrite", "diamond"),
-            _curve("pit_coverage", "pit", "pit", "triangle-up"),
-        ),
-    ),
-}
+    @property
+    def known(self) -> list[tuple[int, MetricValue]]:
+        """Scans that have a value, with it."""
+        return [
+            (scan, metric)
+            for scan, metric in zip(self.scans, self.metrics, strict=True)
+            if metric is not None and metric.value is not None
+        ]
 
 
 def abscissa(
@@ -89,6 +54,8 @@ def abscissa(
     if against == "time":
         times_h = [None if scan.time_s is None else scan.time_s / 3600 for scan in scans]
         return times_h, "time / h"
+    if against == "pulse":
+        return [float(scan.phase.pulse) for scan in scans], "pulses before the scan"
     charges = (
         charge_passed_mAh(scans) if against == "passed" else [scan.charge_mAh for scan in scans]
     )
@@ -111,109 +78,187 @@ def half_cycle_bounds(
     return bounds
 
 
-def curve_figure(state: ExperimentState | None, panel: Panel, against: Against) -> go.Figure:
-    """Draw one panel.
+def metric_names(states: Sequence[ExperimentState]) -> list[str]:
+    """Names of all metrics that any scan has, in order."""
+    return sorted({name for state in states for scan in state.measured for name in scan.metrics})
+
+
+def series_of(state: ExperimentState, metric: str, against: Against) -> Series:
+    """Take one metric out of an experiment, thinned to 5000 points."""
+    scans = state.measured
+    step = -(-len(scans) // MAX_POINTS) or 1
+    scans = scans[(len(scans) - 1) % step :: step] if scans else scans
+    positions, _ = abscissa(state, scans, against)
+    metrics = tuple(scan.metrics.get(metric) for scan in scans)
+    units = [each.unit for each in metrics if each is not None]
+    return Series(
+        experiment=state.name,
+        metric=metric,
+        unit=units[-1] if units else "",
+        scans=tuple(scan.scan for scan in scans),
+        positions=tuple(positions),
+        metrics=metrics,
+    )
+
+
+def metrics_figure(
+    states: Sequence[ExperimentState], metrics: Sequence[str], against: Against
+) -> go.Figure:
+    """Draw metrics of experiments: a panel for each unit, intervals as bands, limits as lines.
 
     Parameters
     ----------
-    state
-        The experiment; None draws an empty panel.
-    panel
-        Which curves.
+    states
+        Experiments, the one that is looked at first; at most five are drawn.
+    metrics
+        Names of metrics; at most eight are drawn.
     against
-        Charge passed, net charge or time.
+        What runs to the right.
     """
-    figure = go.Figure(layout=_layout(panel))
-    if state is None or not state.measured:
-        # Without points the scales would show numbers that mean nothing.
-        figure.update_xaxes(showticklabels=False)
-        figure.update_yaxes(showticklabels=False)
-        return figure
-    scans = state.measured
-    positions, title = abscissa(state, scans, against)
-    figure.update_xaxes(title_text=title)
-    for curve in panel.curves:
-        figure.add_trace(_trace(curve, panel, scans, positions))
-    if against != "net":
-        for bound in half_cycle_bounds(scans, positions):
-            figure.add_vline(x=bound, line={"color": MUTED, "width": 1, "dash": "dot"})
-    metrics = {curve.metric for curve in panel.curves}
-    for rule in state.rules:
-        if rule.metric in metrics:
-            _add_rule(figure, rule, panel)
-    return figure
-
-
-def _trace(
-    curve: Curve, panel: Panel, scans: Sequence[ScanState], positions: Sequence[float | None]
-) -> go.Scatter:
-    metrics = [scan.metrics.get(curve.metric) for scan in scans]
-    values = [
-        None if metric is None or metric.value is None else metric.value * panel.scale
-        for metric in metrics
+    states, metrics = states[:MAX_EXPERIMENTS], list(metrics)[:MAX_METRICS]
+    found = [
+        (series_of(state, metric, against), place, number)
+        for number, metric in enumerate(metrics)
+        for place, state in enumerate(states)
     ]
-    bounds = [_error_bar(metric, panel.scale) for metric in metrics]
-    below, above = zip(*bounds, strict=True) if bounds else ((), ())
-    return go.Scatter(
-        x=list(positions),
-        y=values,
-        name=curve.name,
-        mode="lines+markers",
-        line={"color": curve.colour, "width": 2},
-        marker={"symbol": curve.symbol, "size": 7, "color": curve.colour},
-        error_y={
-            "type": "data",
-            "array": above,
-            "arrayminus": below,
-            "visible": any(above) or any(below),
-            "thickness": 1,
-            "width": 3,
-        },
-        customdata=[scan.scan for scan in scans],
-        hovertemplate=f"scan %{{customdata}}: %{{y:.4g}} {panel.unit}<extra>{curve.name}</extra>",
+    found = [each for each in found if each[0].known]
+    units = list(dict.fromkeys(series.unit for series, _, _ in found))
+    figure = make_subplots(rows=max(1, len(units)), shared_xaxes=True, vertical_spacing=0.04)
+    for series, place, number in found:
+        row = units.index(series.unit) + 1
+        _add_series(figure, series, row=row, place=place, number=number, n_states=len(states))
+    for row, unit in enumerate(units, 1):
+        figure.update_yaxes(title_text=unit_text(unit) or "share", row=row, col=1)
+    if states and found:
+        _add_bounds(figure, states[0], against)
+        _add_rules(figure, states[0].rules, units, [series for series, _, _ in found])
+        _, title = abscissa(states[0], states[0].measured, against)
+        figure.update_xaxes(title_text=title, row=len(units), col=1)
+    return _styled(figure, against=against)
+
+
+def _add_series(
+    figure: go.Figure, series: Series, *, row: int, place: int, number: int, n_states: int
+) -> None:
+    colour, symbol = _COLOURS[number % len(_COLOURS)], _SYMBOLS[number % len(_SYMBOLS)]
+    name = metric_title(series.metric)
+    if n_states > 1:
+        name = f"{name} · {series.experiment}"
+    group = f"{series.experiment} {series.metric}"
+    for trace in _band(series, colour, group):
+        figure.add_trace(trace, row=row, col=1)
+    figure.add_trace(
+        go.Scatter(
+            x=series.positions,
+            y=[None if each is None else each.value for each in series.metrics],
+            name=name,
+            legendgroup=group,
+            mode="lines+markers",
+            line={"color": colour, "width": 2, "dash": _DASHES[place]},
+            marker={"symbol": symbol, "size": 7, "color": colour},
+            customdata=[
+                [scan, _hover(metric)]
+                for scan, metric in zip(series.scans, series.metrics, strict=True)
+            ],
+            hovertemplate=(
+                f"%{{y:.5g}} {unit_text(series.unit)}%{{customdata[1]}}"
+                f"<br>scan %{{customdata[0]}}<extra>{name}</extra>"
+            ),
+        ),
+        row=row,
+        col=1,
     )
 
 
-def _error_bar(metric: MetricValue | None, scale: float) -> tuple[float, float]:
-    """Length of the bar below and above the value; nothing where no interval is known."""
-    if metric is None or metric.value is None or metric.low95 is None or metric.high95 is None:
-        return 0.0, 0.0
-    return (metric.value - metric.low95) * scale, (metric.high95 - metric.value) * scale
-
-
-def _add_rule(figure: go.Figure, rule: RuleLine, panel: Panel) -> None:
-    side = "top left" if rule.comparison == "above" else "bottom left"
-    figure.add_hline(
-        y=rule.set_value * panel.scale,
-        line={"color": ALARM, "width": 1.5, "dash": "dash"},
-        annotation={
-            "text": f"{rule.rule}: {rule.comparison} {rule.set_value:g}",
-            "font": {"color": ALARM, "size": 11},
-        },
-        annotation_position=side,
-    )
-
-
-def _layout(panel: Panel) -> go.Layout:
-    axis = {
-        "gridcolor": GRID,
-        "zeroline": False,
-        "linecolor": GRID,
-        "ticks": "outside",
-        "tickcolor": GRID,
-        "automargin": True,
-        "title": {"standoff": 6, "font": {"size": 11, "color": MUTED}},
+def _band(series: Series, colour: str, group: str) -> list[go.Scatter]:
+    """Draw the interval as two edges with a filling between; nothing where none is known."""
+    known = [
+        (position, metric.low95, metric.high95)
+        for position, metric in zip(series.positions, series.metrics, strict=True)
+        if metric is not None and metric.low95 is not None and metric.high95 is not None
+    ]
+    if not known:
+        return []
+    positions, low, high = zip(*known, strict=True)
+    common = {
+        "x": positions,
+        "mode": "lines",
+        "line": {"width": 0, "color": colour},
+        "legendgroup": group,
+        "showlegend": False,
+        "hoverinfo": "skip",
     }
-    return go.Layout(
-        paper_bgcolor=SURFACE,
-        plot_bgcolor=SURFACE,
-        font={"color": TEXT, "size": 11, "family": "system-ui, sans-serif"},
-        margin={"l": 8, "r": 10, "t": 8, "b": 8},
-        showlegend=False,
-        xaxis=axis,
-        yaxis={**axis, "rangemode": "tozero" if panel.from_zero else "normal"},
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    filling = f"rgba({red},{green},{blue},0.2)"
+    return [
+        go.Scatter(**common, y=low),
+        go.Scatter(**common, y=high, fill="tonexty", fillcolor=filling),
+    ]
+
+
+def _hover(metric: MetricValue | None) -> str:
+    """Say how sure a value is, and what it rests on."""
+    if metric is None:
+        return ""
+    parts = []
+    if metric.low95 is not None and metric.high95 is not None:
+        parts.append(f"95 %: {metric.low95:.5g} to {metric.high95:.5g}")
+    if metric.voxels is not None:
+        parts.append(f"{metric.voxels} voxels")
+    if metric.flags:
+        parts.append(flags_text(metric.flags))
+    return "".join(f"<br>{part}" for part in parts)
+
+
+def _add_bounds(figure: go.Figure, state: ExperimentState, against: Against) -> None:
+    if against == "net":
+        return
+    positions, _ = abscissa(state, state.measured, against)
+    for bound in half_cycle_bounds(state.measured, positions):
+        figure.add_vline(x=bound, line={"color": MUTED, "width": 1, "dash": "dot"})
+
+
+def _add_rules(
+    figure: go.Figure, rules: Sequence[RuleLine], units: Sequence[str], found: Sequence[Series]
+) -> None:
+    """Draw where rules fire, and where they let go again."""
+    unit_of = {series.metric: series.unit for series in found}
+    for rule in rules:
+        if rule.metric not in unit_of:
+            continue
+        row = units.index(unit_of[rule.metric]) + 1
+        levels = [(rule.set_value, ALARM, "set")]
+        if rule.reset_value is not None:
+            levels.append((rule.reset_value, WARN, "reset"))
+        for value, colour, word in levels:
+            figure.add_hline(
+                y=value,
+                row=row,
+                col=1,
+                line={"color": colour, "width": 1.5, "dash": "dash"},
+                annotation={
+                    "text": f"{rule.rule}: {word} {rule.comparison} {value:g}",
+                    "font": {"color": colour, "size": 11},
+                },
+                annotation_position="top left",
+            )
+
+
+def _styled(figure: go.Figure, *, against: Against) -> go.Figure:
+    """Give it the look of the page; the style sheet colours its words for dark and light."""
+    clear = "rgba(0,0,0,0)"
+    figure.update_layout(
+        paper_bgcolor=clear,
+        plot_bgcolor=clear,
+        font={"size": 12, "family": "system-ui, sans-serif", "color": MUTED},
+        margin={"l": 8, "r": 12, "t": 26, "b": 8},
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         hovermode="x unified",
-        hoverlabel={"bgcolor": "#0c1117", "bordercolor": GRID, "font": {"color": TEXT}},
         # Constant: zoom and hidden curves outlive new points.
-        uirevision=panel.title,
+        uirevision=against,
     )
+    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -12,9 +13,11 @@ import zmq
 
 from lithoscope_dashboard import sockets
 from lithoscope_dashboard.board import SERVICES, Beat, Board
+from lithoscope_dashboard.machine import MachineWatch
 from lithoscope_dashboard.model import with_item
 from lithoscope_dashboard.post import Post
 from lithoscope_dashboard.requests import Requests
+from lithoscope_dashboard.shelf import ShelfWatch
 from lithoscope_dashboard.subscriber import Subscriber
 from lithoscope_messages import (
     Feed,
@@ -22,6 +25,7 @@ from lithoscope_messages import (
     JournalReply,
     Life,
     MessageError,
+    ReconstructionPreview,
     ScanProgress,
     adapter_of,
     decode,
@@ -32,7 +36,7 @@ BEAT_S = 1.0
 TURN_S = 0.2
 _REPLIES = adapter_of(JournalReply)
 _FEED = adapter_of(Feed)
-_TELEMETRY = adapter_of(Heartbeat | ScanProgress)
+_TELEMETRY = adapter_of(Heartbeat | ScanProgress | ReconstructionPreview)
 log = structlog.get_logger()
 
 
@@ -49,6 +53,10 @@ class Follower:
         Where requests of persons come from.
     experiment
         The experiment to follow; None for the one that began last.
+    is_sealed
+        Whether the store has an experiment whole.
+    machine, shelf
+        Look at disk and memory, and through the store.
     lifeline_fd
         Read end of the pipe to the supervisor; when it closes, the supervisor is gone.
     """
@@ -60,14 +68,20 @@ class Follower:
         post: Post,
         *,
         experiment: str | None,
+        is_sealed: Callable[[str], bool],
+        machine: MachineWatch,
+        shelf: ShelfWatch,
         lifeline_fd: int | None,
     ) -> None:
         self._runtime_dir = runtime_dir
         self._board = board
         self._post = post
         self._lifeline_fd = lifeline_fd
+        self._machine, self._shelf = machine, shelf
         self._requests = Requests()
-        self._subscriber = Subscriber(board, self._requests, experiment=experiment)
+        self._subscriber = Subscriber(
+            board, self._requests, experiment=experiment, is_sealed=is_sealed
+        )
         self._context: sockets.Context = zmq.Context()
         self._poller = zmq.Poller()
         self._beat_s = 0.0
@@ -86,6 +100,9 @@ class Follower:
             sockets.open_telemetry(context, folder, service, "Heartbeat") for service in SERVICES
         ]
         self._telemetry.append(sockets.open_telemetry(context, folder, "ingest", "ScanProgress"))
+        self._telemetry.append(
+            sockets.open_telemetry(context, folder, "reconstruct", "ReconstructionPreview")
+        )
         for source in (self._feed, self._journal, *self._telemetry):
             self._poller.register(source, zmq.POLLIN)
         for fd in (self._signal_fd, self._post.bell_fd):
@@ -131,6 +148,10 @@ class Follower:
             self._requests.append(message, waiter, time.monotonic())
         self._subscriber.turn()
         self._send_due()
+        machine, shelf = self._machine.newest, self._shelf.newest
+        snapshot = self._board.snapshot
+        if machine is not snapshot.machine or shelf is not snapshot.shelf:
+            self._board.publish(replace(snapshot, machine=machine, shelf=shelf))
         if time.monotonic() - self._beat_s >= BEAT_S:
             self._beat()
 
@@ -159,8 +180,10 @@ class Follower:
             beat = Beat(heartbeat=message, seen_s=time.monotonic())
             beats = with_item(snapshot.beats, message.service, beat)
             self._board.publish(replace(snapshot, beats=MappingProxyType(dict(beats))))
-        else:
+        elif isinstance(message, ScanProgress):
             self._board.publish(replace(snapshot, progress=message))
+        else:
+            self._board.publish(replace(snapshot, preview=message))
 
     def _reject(self, plane: str, error: MessageError) -> None:
         self._n_rejected += 1

@@ -7,6 +7,8 @@ from typing import Any, Literal, TypeVar
 
 from lithoscope_messages import (
     AxisFinding,
+    ConfidenceFinding,
+    CoverageFinding,
     Evidence,
     ExperimentDescription,
     MetricValue,
@@ -54,6 +56,8 @@ class StageState:
     attempt: int = 0
     duration_s: float | None = None
     error: str = ""
+    started_ns: int | None = None
+    finished_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +92,22 @@ class ScanState:
     )
     slabs: Mapping[StageName, int] = field(default_factory=_nothing)
     axis: AxisFinding | None = None
+    coverage: CoverageFinding | None = None
+    backend: str = ""
+    batch_reason: str = ""
+    model: str = ""
+    confidence: ConfidenceFinding | None = None
+    flags: tuple[str, ...] = ()
     registration: str = ""
     residual_px: float | None = None
     picture: Picture | None = None
+    maps_path: str | None = None
+    surfaces_path: str | None = None
     metrics: Mapping[str, MetricValue] = field(default_factory=_nothing)
     time_s: float | None = None
     charge_mAh: float | None = None  # noqa: N815 - the unit is mAh
     half_cycle: int = 0
+    numbers: Mapping[str, MetricValue] = field(default_factory=_nothing)
     verdict: str = ""
     verdict_reason: str = ""
     latency_s: float | None = None
@@ -102,13 +115,44 @@ class ScanState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleLine:
-    """A rule as far as a curve can show it."""
+    """A rule: its line on a curve, and what it has done so far."""
 
     rule: str
     metric: str
     comparison: str
     set_value: float
     reset_value: float | None
+    mode: str = "propose"
+    action: str = "note"
+    severity: str = ""
+    guidance: str = ""
+    n_fired: int = 0
+    last_scan: int | None = None
+    last_reason: str = ""
+    is_blind: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Leave to act without asking, given by a person until an end."""
+
+    person: str
+    reason: str
+    ends_ns: int
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the history of decisions; ``number`` is that of its entry in the journal."""
+
+    number: int
+    time_ns: int
+    kind: str
+    scan: int | None
+    what: str
+    person: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +199,10 @@ class Failure:
     time_ns: int
     is_alarm: bool = False
     is_settled: bool = False
+    is_asked: bool = False
+    stage: str = ""
+    guidance: str = ""
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,12 +213,33 @@ class ExperimentState:
     head: int = 0
     description: ExperimentDescription = field(default_factory=ExperimentDescription)
     rules: tuple[RuleLine, ...] = ()
+    verdict_timeout_s: float | None = None
     started_ns: int | None = None
+    newest_ns: int | None = None
     is_ended: bool = False
     scans: Mapping[int, ScanState] = field(default_factory=_nothing)
     charges: tuple[tuple[float, float], ...] = ()
     proposals: tuple[ProposalState, ...] = ()
     failures: tuple[Failure, ...] = ()
+    lease: Lease | None = None
+    lease_note: str = ""
+    holding: Mapping[str, str] = field(default_factory=_nothing)
+    events: tuple[Event, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Where the frames came from: ``live``, ``simulated``, ``replay`` or ``files``."""
+        return self.description.source
+
+    @property
+    def open_proposals(self) -> tuple["ProposalState", ...]:
+        """Those that wait for a person."""
+        return tuple(each for each in self.proposals if each.is_open)
+
+    @property
+    def open_alarms(self) -> tuple["Failure", ...]:
+        """Those that nobody has acknowledged."""
+        return tuple(each for each in self.failures if each.is_alarm and not each.is_settled)
 
     @property
     def in_order(self) -> tuple[ScanState, ...]:

@@ -5,11 +5,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from lithoscope_dashboard.slices import AXES, Axis, Shape3, grey_window, index_at_level
-from lithoscope_store.volumes import read_region, read_slab, volume_info
+from lithoscope_dashboard.slices import (
+    AXES,
+    Axis,
+    Box,
+    Shape3,
+    choose_level,
+    grey_window,
+    index_at_level,
+    plane_shape,
+)
+from lithoscope_store.planes import read_plane
+from lithoscope_store.volumes import label_classes, read_slab, volume_info
 
 #: Voxels that the grey window is taken from: enough for its percentiles, quick to read.
 SAMPLE = 2_000_000
@@ -21,6 +30,16 @@ class VolumeAbout:
 
     shapes: tuple[Shape3, ...]
     window: tuple[float, float]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a plane as it was read: at which level, and what it covers at the finest one."""
+
+    values: NDArray[Any]
+    level: int
+    covers: Box
 
 
 @lru_cache(maxsize=64)
@@ -34,13 +53,20 @@ def describe_volume(volume: Path) -> VolumeAbout:
     """
     info = volume_info(volume)
     shapes = tuple(info.level_shape(level) for level in range(info.levels))
-    return VolumeAbout(shapes=shapes, window=info.window or _sampled_window(volume, shapes))
+    window = info.window or _sampled_window(volume, shapes)
+    return VolumeAbout(shapes=shapes, window=window, unit=info.unit)
 
 
-def read_plane(
-    volume: Path, axis: Axis, index: int, *, level: int, label_name: str | None
-) -> NDArray[Any]:
-    """Read one plane.
+@lru_cache(maxsize=64)
+def class_names(volume: Path, label_name: str) -> dict[int, str]:
+    """Give the names of the classes of the labels of a volume."""
+    return {each.value: each.name for each in label_classes(volume, label_name)}
+
+
+def read_part(
+    volume: Path, axis: Axis, index: int, box: Box, *, longest_px: int, label_name: str | None
+) -> Part:
+    """Read a part of a plane at the finest level that is not larger than wanted.
 
     Parameters
     ----------
@@ -50,8 +76,10 @@ def read_plane(
         Normal of the plane.
     index
         Number of the plane at the finest level.
-    level
-        Level to read, 0 is the finest.
+    box
+        The part.
+    longest_px
+        Longest side that is wanted.
     label_name
         Labels instead of grey values.
 
@@ -62,13 +90,20 @@ def read_plane(
     """
     normal = AXES.index(axis)
     shapes = describe_volume(volume).shapes
+    level = choose_level(box.longest, len(shapes), longest_px)
     at_level = index_at_level(index, shapes[0][normal], shapes[level][normal])
-    whole = slice(None)
-    region = [whole, whole, whole]
-    region[normal] = slice(at_level, at_level + 1)
-    box = read_region(volume, (region[0], region[1], region[2]), level=level, label=label_name)
-    plane: NDArray[Any] = np.squeeze(box, axis=normal)
-    return plane
+    rows, columns = box.at_level(level, plane_shape(shapes[level], axis))
+    values = read_plane(
+        volume, normal, at_level, level=level, label=label_name, rows=rows, columns=columns
+    )
+    step = 1 << level
+    covers = Box(
+        top=rows.start * step,
+        left=columns.start * step,
+        bottom=rows.stop * step,
+        right=columns.stop * step,
+    )
+    return Part(values=values, level=level, covers=covers)
 
 
 def _sampled_window(volume: Path, shapes: tuple[Shape3, ...]) -> tuple[float, float]:

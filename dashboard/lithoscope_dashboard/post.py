@@ -1,17 +1,11 @@
 """Requests of persons, handed from the serving threads to the one that owns the sockets."""
 
-import hashlib
 import os
-import time
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 
-from lithoscope_messages import (
-    ApprovalRequested,
-    JournalMessage,
-    RejectionRequested,
-)
+from lithoscope_messages import JournalMessage
 
 
 class Post:
@@ -42,31 +36,3 @@ class Post:
         """Close the bell."""
         os.close(self.bell_fd)
         os.close(self._ring_fd)
-
-
-def approval(
-    experiment: str,
-    proposal: str,
-    person: str,
-    reason: str,
-    *,
-    is_approved: bool,
-    attempt: int = 0,
-) -> ApprovalRequested | RejectionRequested:
-    """Write what a person answers to a proposal; a second click of the same person is the same.
-
-    ``attempt`` counts how often it was not sent before: then a click is a new one.
-    """
-    kind = ApprovalRequested if is_approved else RejectionRequested
-    verb = "approve" if is_approved else "reject"
-    # The name of a proposal may be as long as a key.
-    digest = hashlib.sha256(proposal.encode()).hexdigest()[:32]
-    return kind(
-        experiment=experiment,
-        key=f"{verb}:{digest}:{person}" + (f":{attempt}" if attempt else ""),
-        time_ns=time.time_ns(),
-        producer="dashboard",
-        person=person,
-        reason=reason,
-        proposal=proposal,
-    )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lithoscope_messages import Evidence, MetricValue
+from lithoscope_messages import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +52,19 @@ def change_text(quantity: Quantity, first: float, now: float) -> str:
     return f"{'+' if change > 0 else '−'}{text} {quantity.unit}"
 
 
-def interval_text(quantity: Quantity, metric: MetricValue) -> str:
-    """Write the 95 % interval of a metric, or why there is none."""
-    if metric.low95 is not None and metric.high95 is not None:
-        return f"95 %: {quantity.text(metric.low95)} – {quantity.text(metric.high95)}"
-    return flags_text(metric.flags)
+_UNITS = {"1": "", "um": "µm", "um3": "µm³", "um2": "µm²", "mA/cm2": "mA cm⁻²"}
+
+
+def unit_text(unit: str) -> str:
+    """Write a unit as people do; nothing for a plain number."""
+    return _UNITS.get(unit, unit.replace("um3", "µm³").replace("um", "µm"))
+
+
+def metric_title(name: str) -> str:
+    """Write the name of a metric as words, without the unit that stands beside it."""
+    for suffix in ("_um3", "_um2", "_um", "_px"):
+        name = name.removesuffix(suffix)
+    return name.replace("_", " ")
 
 
 def flags_text(flags: tuple[str, ...]) -> str:

@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import assert_never
 
+from lithoscope_dashboard.decision_fold import add_failure, fold_decision, rule_lines
 from lithoscope_dashboard.errors import FeedGapError
 from lithoscope_dashboard.model import (
     ExperimentState,
-    Failure,
     Picture,
-    RuleLine,
     ScanState,
     StageState,
     with_item,
@@ -56,6 +55,7 @@ from lithoscope_messages import (
     SlabReady,
     StageFailed,
     StageName,
+    SurfacesReady,
     TransformReady,
     VerdictLate,
     VolumeReady,
@@ -86,7 +86,9 @@ def fold(state: ExperimentState, entry: Entry) -> ExperimentState:
         raise FeedGapError(
             f"entry {entry.number} of {state.name} came after {state.head}; read the rest first"
         )
-    return replace(_fold_message(state, entry), head=entry.number)
+    state = _fold_message(state, entry)
+    state = fold_decision(state, entry)
+    return replace(state, head=entry.number, newest_ns=entry.message.time_ns)
 
 
 def fold_all(state: ExperimentState, entries: Iterable[Entry]) -> ExperimentState:
@@ -122,7 +124,8 @@ def _fold_message(state: ExperimentState, entry: Entry) -> ExperimentState:
             return replace(
                 state,
                 description=message.description,
-                rules=_rule_lines(message.settings),
+                rules=rule_lines(message.settings),
+                verdict_timeout_s=_verdict_timeout_s(message),
                 started_ns=message.time_ns,
             )
         case ExperimentEnded():
@@ -138,14 +141,15 @@ def _fold_message(state: ExperimentState, entry: Entry) -> ExperimentState:
             | MetricsReady()
         ):
             return _settle(_put(state, _fold_stage(_scan(state, message.scan), message)), message)
+        case SurfacesReady():
+            scan = replace(_scan(state, message.scan), surfaces_path=message.path)
+            return _put(state, scan)
         case ScanDecided():
             return _put(state, _fold_decided(_scan(state, message.scan), message))
         case StageFailed():
             return _fold_failure(state, message)
-        case BlindAlarm():
-            return _add_failure(state, message, f"rule {message.rule} is blind", is_alarm=True)
-        case VerdictLate():
-            return _add_failure(state, message, "verdict late", is_alarm=False)
+        case BlindAlarm() | VerdictLate():
+            return add_failure(state, message)
         case ElectrochemistryAppended():
             sample = (message.time_s, message.charge_mAh)
             return replace(state, charges=(*state.charges, sample))
@@ -158,21 +162,16 @@ def _fold_message(state: ExperimentState, entry: Entry) -> ExperimentState:
             | ActionSent()
             | ActionConfirmed()
             | ActionFailed()
-            | ActionUnknown()
             | ApprovalRequested()
             | RejectionRequested()
         ):
             return fold_answer(state, message)
-        case AcknowledgeRequested() | AlarmAcknowledged():
-            return replace(
-                state,
-                failures=tuple(
-                    replace(failure, is_settled=True) if failure.key == message.alarm else failure
-                    for failure in state.failures
-                ),
-            )
+        case ActionUnknown():
+            return add_failure(fold_answer(state, message), message)
         case (
             ServiceStarted()
+            | AcknowledgeRequested()
+            | AlarmAcknowledged()
             | RuleFired()
             | Armed()
             | ArmRefused()
@@ -198,28 +197,11 @@ def _put(state: ExperimentState, scan: ScanState) -> ExperimentState:
     return replace(state, scans=with_item(state.scans, scan.scan, scan))
 
 
-def _rule_lines(settings: dict[str, Any]) -> tuple[RuleLine, ...]:
-    """Read the rules out of the settings of the experiment, which are JSON of any version."""
-    rules = settings.get("rules")
-    lines = []
-    for rule in rules if isinstance(rules, list) else ():
-        if not isinstance(rule, dict) or rule.get("mode") == "off":
-            continue
-        metric, set_value = rule.get("metric"), rule.get("set_value")
-        reset_value = rule.get("reset_value")
-        if isinstance(metric, str) and isinstance(set_value, int | float):
-            lines.append(
-                RuleLine(
-                    rule=str(rule.get("id", metric)),
-                    metric=metric,
-                    comparison=str(rule.get("comparison", "below")),
-                    set_value=float(set_value),
-                    reset_value=float(reset_value)
-                    if isinstance(reset_value, int | float)
-                    else None,
-                )
-            )
-    return tuple(lines)
+def _verdict_timeout_s(message: ExperimentStarted) -> float | None:
+    """Read how long the plan waits for a verdict, out of settings of any version."""
+    plan = message.settings.get("plan")
+    timeout_s = plan.get("verdict_timeout_s") if isinstance(plan, dict) else None
+    return float(timeout_s) if isinstance(timeout_s, int | float) else None
 
 
 def _fold_frames(
@@ -252,6 +234,8 @@ def _fold_frames(
 
 def _fold_stage(scan: ScanState, message: _StageWork) -> ScanState:
     match message:
+        case WorkStarted() if scan.stages[message.stage].status == "done":
+            return scan  # what follows on the result, such as surfaces
         case WorkStarted():
             running = StageState(status="running", attempt=message.attempt)
             return _put_stage(scan, message.stage, running)
@@ -263,18 +247,33 @@ def _fold_stage(scan: ScanState, message: _StageWork) -> ScanState:
             # Labels lie in the volume of the reference frame: once there, that one is shown.
             has_labels = scan.picture is not None and scan.picture.label_name is not None
             picture = scan.picture if has_labels else _picture(message, None)
-            return replace(scan, picture=picture, axis=message.axis or scan.axis)
+            return replace(
+                scan,
+                picture=picture,
+                axis=message.axis or scan.axis,
+                coverage=message.coverage or scan.coverage,
+                backend=message.backend or scan.backend,
+                batch_reason=message.batch_reason,
+                flags=tuple(dict.fromkeys((*scan.flags, *message.flags))),
+            )
         case TransformReady():
             scan = _put_done(scan, "register", message.hops)
             return replace(scan, registration=message.verdict, residual_px=message.residual_px)
         case LabelsReady():
             scan = _put_done(scan, "segment", message.hops)
-            return replace(scan, picture=_picture(message, message.label_name))
+            return replace(
+                scan,
+                picture=_picture(message, message.label_name),
+                model=message.model,
+                confidence=message.confidence,
+                flags=tuple(dict.fromkeys((*scan.flags, *message.flags))),
+            )
         case MetricsReady():
             scan = _put_done(scan, "measure", message.hops)
             return replace(
                 scan,
                 metrics=message.metrics,
+                maps_path=message.maps_path,
                 time_s=message.experiment_time_s,
                 charge_mAh=message.charge_mAh,
                 half_cycle=message.half_cycle,
@@ -299,11 +298,14 @@ def _put_stage(scan: ScanState, stage: StageName, value: StageState) -> ScanStat
 
 
 def _put_done(scan: ScanState, stage: StageName, hops: Hops | None) -> ScanState:
-    duration_s = None if hops is None else hops.duration_s
-    attempt = scan.stages[stage].attempt
-    return _put_stage(
-        scan, stage, StageState(status="done", attempt=attempt, duration_s=duration_s)
+    done = StageState(
+        status="done",
+        attempt=scan.stages[stage].attempt,
+        duration_s=None if hops is None else hops.duration_s,
+        started_ns=None if hops is None else hops.started_ns,
+        finished_ns=None if hops is None else hops.finished_ns,
     )
+    return _put_stage(scan, stage, done)
 
 
 def _fold_decided(scan: ScanState, message: ScanDecided) -> ScanState:
@@ -312,7 +314,11 @@ def _fold_decided(scan: ScanState, message: ScanDecided) -> ScanState:
     if scan.completed_ns is not None:
         latency_s = max(0.0, (message.time_ns - scan.completed_ns) / 1e9)
     return replace(
-        scan, verdict=message.verdict, verdict_reason=message.reason, latency_s=latency_s
+        scan,
+        numbers=message.numbers,
+        verdict=message.verdict,
+        verdict_reason=message.reason,
+        latency_s=latency_s,
     )
 
 
@@ -320,35 +326,7 @@ def _fold_failure(state: ExperimentState, message: StageFailed) -> ExperimentSta
     if message.stage != "ingest":
         failed = StageState(status="failed", attempt=message.attempts, error=message.error)
         state = _put(state, _put_stage(_scan(state, message.scan), message.stage, failed))
-    return _add_failure(state, message, message.stage, is_alarm=False)
-
-
-def _add_failure(
-    state: ExperimentState,
-    message: StageFailed | BlindAlarm | VerdictLate,
-    what: str,
-    *,
-    is_alarm: bool,
-) -> ExperimentState:
-    match message:
-        case StageFailed():
-            text = message.error
-        case BlindAlarm():
-            text = f"{message.reason} {message.guidance}".strip()
-        case VerdictLate():
-            done = {"continue": "went on", "hold": "held"}[message.plan_did]
-            text = f"the plan waited {message.waited_s:.1f} s and {done}"
-        case _:
-            assert_never(message)
-    failure = Failure(
-        key=message.key,
-        scan=message.scan,
-        what=what,
-        text=text,
-        time_ns=message.time_ns,
-        is_alarm=is_alarm,
-    )
-    return replace(state, failures=(*state.failures, failure))
+    return add_failure(state, message)
 
 
 def _settle(state: ExperimentState, message: _StageWork) -> ExperimentState:

@@ -34,6 +34,8 @@ class Subscriber:
         Where questions to the journal are left.
     experiment
         The experiment to follow; None for the one that began last.
+    is_sealed
+        Whether the store has an experiment whole: then what the journal says of it is said again.
     clock
         Monotonic, s.
     """
@@ -44,6 +46,7 @@ class Subscriber:
         requests: Requests,
         *,
         experiment: str | None = None,
+        is_sealed: Callable[[str], bool] = lambda _name: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._board = board
@@ -51,8 +54,11 @@ class Subscriber:
         self._is_fixed = experiment is not None
         self._state = ExperimentState(name=experiment) if experiment else None
         self._clock = clock
+        self._is_sealed = is_sealed
+        self._is_facts = experiment is not None and is_sealed(experiment)
         self._began_ns: dict[str, int] = {}
         self._candidates: tuple[str, ...] = ()
+        self._unsealed: frozenset[str] = frozenset()
         self._listed_s = -LIST_S
         self._wants_list = not self._is_fixed
         self._needs_reading = self._is_fixed
@@ -105,6 +111,7 @@ class Subscriber:
             head for head in reply.experiments if head.head and head.experiment != SYSTEM_JOURNAL
         ]
         running = [head.experiment for head in heads if not head.sealed]
+        self._unsealed = frozenset(running)
         self._candidates = tuple(running or [head.experiment for head in heads])
         self._choose()
 
@@ -119,6 +126,7 @@ class Subscriber:
         newest = max(self._candidates, key=self._began_ns.__getitem__)
         if self._state is None or self._state.name != newest:
             self._state = ExperimentState(name=newest)
+            self._is_facts = newest in self._unsealed and self._is_sealed(newest)
             self._needs_reading = True
 
     def _on_entries(self, reply: Entries) -> None:
@@ -140,5 +148,10 @@ class Subscriber:
             self._state = state
         snapshot = self._board.snapshot
         self._board.publish(
-            replace(snapshot, experiment=self._state, journal_seen_s=self._clock())
+            replace(
+                snapshot,
+                experiment=self._state,
+                is_facts=self._is_facts,
+                journal_seen_s=self._clock(),
+            )
         )

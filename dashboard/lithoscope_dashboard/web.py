@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -35,16 +36,30 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
-    """Address of the page."""
+def url_of(listener: socket.socket, *, is_secure: bool = False, name: str | None = None) -> str:
+    """Address of the page, by a name in place of the address it listens on if one is given."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    host = name or host
+    scheme = "https" if is_secure else "http"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
 class WebServer:
-    """Serves an application until it is stopped."""
+    """Serves an application until it is stopped.
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    Parameters
+    ----------
+    app
+        The application.
+    listener
+        From :func:`bind`.
+    tls
+        Certificate and key, PEM; None serves in the clear.
+    """
+
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, *, tls: tuple[Path, Path] | None = None
+    ) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -52,6 +67,8 @@ class WebServer:
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
             ws="websockets-sansio",
+            ssl_certfile=None if tls is None else str(tls[0]),
+            ssl_keyfile=None if tls is None else str(tls[1]),
         )
         self._listener = listener
         self._server = uvicorn.Server(config)
