@@ -1,5 +1,6 @@
 """What all tests share: the soak switch, and proof that nothing is left behind."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ import psutil
 import pytest
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+# For xdist's workers and all processes that tests start: several run at a time, and threads of
+# BLAS that wait for each other took four fifths of the time of a simulation; the bytes are equal.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -26,8 +26,13 @@ from lithoscope_pipeline.rigid import RigidTransform
 from lithoscope_pipeline.rotation_axis import find_rotation_axis
 from lithoscope_pipeline.segment import find_grey_references, lithium_share, segment_layers
 
-SEEDS = (1, 2, 3, 4, 5)
+SEEDS_SOAK, SEEDS = (1, 2, 3, 4, 5), (1, 3)
 SCANS = (1, 2)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    seeds = SEEDS_SOAK if metafunc.config.getoption("--soak") else SEEDS
+    metafunc.parametrize("experiment", seeds, indirect=True, scope="module")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,7 @@ class Experiment:
         return value
 
 
-@pytest.fixture(scope="module", params=SEEDS)
+@pytest.fixture(scope="module")
 def experiment(request: pytest.FixtureRequest) -> Experiment:
     cell = make_cell("tiny", seed=request.param, n_scans=3)
     volumes = reconstruct_all(cell)

@@ -16,6 +16,7 @@ from lithoscope_messages import (
     JournalMessage,
     Message,
     MessageError,
+    MetricsReady,
     ScanCompleted,
     ScanEnd,
     SourceMessage,
@@ -172,6 +173,32 @@ def test_golden_volume_ready_of_version_1_is_lifted_and_knows_of_no_tiles() -> N
     assert (message.version, message.tiles, message.coverage) == (2, (), None)
     assert message.axis is not None
     assert message.axis.tilt_deg == 0.0
+
+
+METRICS_READY_1 = {
+    "type": "MetricsReady",
+    "version": 1,
+    "experiment": "cell",
+    "key": "m0",
+    "time_ns": 1,
+    "producer": "measure",
+    "scan": 0,
+    "work_key": "0" * 64,
+    "experiment_time_s": 0.0,
+    "cycle": 0,
+    "half_cycle": 0,
+    "completeness": 1.0,
+    "metrics": {"remaining_gap_um": {"value": 12.0, "unit": "um"}},
+    "maps_path": "maps/0000-00000000.zarr",
+}
+
+
+def test_golden_metrics_ready_of_version_1_is_lifted_and_has_no_objects() -> None:
+    message = decode(json.dumps(METRICS_READY_1).encode(), adapter_of(JournalMessage))
+
+    assert isinstance(message, MetricsReady)
+    assert (message.version, message.objects_path) == (2, None)
+    assert message.metrics["remaining_gap_um"].value == 12.0
 
 
 @pytest.mark.parametrize("account", [None, [], 3, {}, {"sets": 1}, {"largest_gap_deg": "x"}])

@@ -1,49 +1,14 @@
 """Memory that runs out while a scan is reconstructed: said in the fact, and no slice differs."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from live_scans import N_VIEWS
 from live_stage import RODS, batch, begun, finish
+from small_device import SmallDevice
 
-from lithoscope_pipeline.correct import Stripes
-from lithoscope_pipeline.errors import OutOfMemoryError
-from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
-from lithoscope_pipeline.reconstruct import BackendChoice, FourierBackend, MemoryNeed
+from lithoscope_pipeline.reconstruct import BackendChoice, FourierBackend
 from lithoscope_services.stages.reconstruct import ReconstructStage, tile_work
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmallDevice:
-    """A device with memory for some rows; it obeys the Protocol as a real one would."""
-
-    fits: int
-    name: str = "small-device"
-
-    def reconstruct(
-        self,
-        attenuation: FloatStack,
-        thetas_rad: Angles,
-        *,
-        rotation_axis_px: float,
-        voxel_um: float,
-        size: int | None = None,
-        stripes: Stripes | None = None,
-    ) -> FloatVolume:
-        if attenuation.shape[1] > self.fits:
-            raise OutOfMemoryError(f"no memory for {attenuation.shape[1]} rows")
-        return FourierBackend().reconstruct(
-            attenuation,
-            thetas_rad,
-            rotation_axis_px=rotation_axis_px,
-            voxel_um=voxel_um,
-            size=size,
-            stripes=stripes,
-        )
-
-    def memory(self, *, n_angles: int, n_rows: int, n_columns: int, size: int) -> MemoryNeed:
-        return MemoryNeed(host_bytes=n_rows, device_bytes=n_rows)
 
 
 @pytest.mark.parametrize(

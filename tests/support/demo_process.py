@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
+from made_once import made_once
 
 from lithoscope_messages import Entry, LabelsReady
 from lithoscope_store import FrameReader, Store, read_journal
@@ -23,6 +25,18 @@ def demo_command(store: Path, name: str, *more: str, scans: int = 3, seed: int =
         *("--size", "tiny", "--scans", str(scans), "--seed", str(seed)),
         *("--headless", "--store", str(store), "--as", name, *more),
     ]
+
+
+def undisturbed_demo(factory: pytest.TempPathFactory, *, scans: int = 3, seed: int = 5) -> Path:
+    """Give the store of a demo ``first`` that nobody disturbed; it is only looked at."""
+
+    def make(store: Path) -> None:
+        command = demo_command(store, "first", "--no-wait", scans=scans, seed=seed)
+        with running(command) as process:
+            code = process.wait(300)
+            assert code == 0, process.stdout.read()
+
+    return made_once(factory, f"demo-{scans}-{seed}", make)
 
 
 @contextmanager

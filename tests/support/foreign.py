@@ -47,7 +47,7 @@ def gigafrost(frame: Sent) -> list[bytes]:
         "image_attributes": {"scan_index": frame.scan_index, "image_is_complete": True},
         "frame": frame.index,
         "source": "gigafrost",
-        "shape": [ROWS, COLUMNS],
+        "shape": list(frame.pixels.shape),
         "type": "uint16",
     }
     return [json.dumps(header).encode(), frame.pixels.tobytes()]
@@ -55,8 +55,9 @@ def gigafrost(frame: Sent) -> list[bytes]:
 
 def areadetector(frame: Sent, unique_id: int, *, theta_deg: float = 0.0) -> list[bytes]:
     """Write a message as NDPluginZMQ does: numbers run on, texts are not escaped."""
+    rows, columns = frame.pixels.shape
     header = (
-        f'{{"htype":["array-1.0"], "type":"uint16", "shape":[{COLUMNS},{ROWS}], '
+        f'{{"htype":["array-1.0"], "type":"uint16", "shape":[{columns},{rows}], '
         f'"frame":{unique_id}, "timeStamp":1132531200.5, "encoding":"", '
         f'"ndattr":{{"FrameType":"{KINDS[frame.scan_index]}","SampleRotary":{theta_deg},'
         '"Comment":"cell "7""}}'

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lithoscope_models.data.chain import LabelledScan
+from lithoscope_pipeline.geometry import Roi
 from lithoscope_pipeline.labels import SegmentClass
 from lithoscope_pipeline.segment import GreyReferences
 
@@ -30,6 +31,12 @@ def layered_scan(number: int, *, lift_px: int) -> LabelledScan:
     grey += np.random.default_rng(number).normal(0, 0.02, SHAPE).astype(np.float32)
     shifts_px = np.zeros((2, SHAPE[0], SHAPE[2]), np.float32)
     shifts_px[1] = lift_px
+    n_z, n_y, n_x = SHAPE
     return LabelledScan(
-        scan=number, grey=grey, classes=classes, references=REFERENCES, shifts_px=shifts_px
+        scan=number,
+        roi=Roi(z0=0, z1=n_z, y0=0, y1=n_y, x0=0, x1=n_x),
+        grey=grey,
+        classes=classes,
+        references=REFERENCES,
+        shifts_px=shifts_px,
     )

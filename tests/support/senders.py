@@ -120,7 +120,7 @@ class StdDaq(_ZmqSender):
     def message(self, frame: Sent) -> list[bytes]:
         header = {
             "htype": "array-1.0",
-            "shape": [ROWS, COLUMNS],
+            "shape": list(frame.pixels.shape),
             "type": "uint16",
             "frame": self.number(frame),
         }

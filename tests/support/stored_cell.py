@@ -1,7 +1,5 @@
 """A simulated cell in a store, taken through all stages without services, and sealed."""
 
-import fcntl
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_once import made_once
 
 from lithoscope_messages import (
     ElectrochemistryAppended,
@@ -80,15 +79,9 @@ def store_cell(
 
 def shared_cell(factory: pytest.TempPathFactory) -> Store:
     """Give a store of its own with the tiny cell, which is made once in a run of the tests."""
-    base = factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with (shared / "stored-cell.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = shared / "stored-cell" / "cell"
-        if not made.is_dir():
-            store_cell(made.parent)
+    made = made_once(factory, "stored-cell", store_cell)
     root = factory.mktemp("store")
-    link_tree(made, root / "cell")
+    link_tree(made / "cell", root / "cell")
     return Store(root)
 
 

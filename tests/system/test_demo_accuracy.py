@@ -7,12 +7,13 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from demo_process import demo_command, entries, running
+from demo_process import entries, undisturbed_demo
 
 from lithoscope_messages import LabelsReady, TransformReady, VolumeReady
 from lithoscope_pipeline.geometry import Roi
@@ -58,16 +59,18 @@ class Demo:
         )
         return Roi(**fact.roi.model_dump())
 
+    @cached_property
+    def truth(self) -> list[dict[str, float]]:
+        """What is true of that region, scan by scan."""
+        return [self.cell.truth_metrics(scan, self.roi) for scan in range(SCANS)]
+
     def facts(self, kind: type[LabelsReady] | type[VolumeReady]) -> list[Any]:  # one of the two
         return [e.message for e in entries(self.store, "first") if isinstance(e.message, kind)]
 
 
 @pytest.fixture(scope="module")
 def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    store = tmp_path_factory.mktemp(f"seed{request.param}")
-    command = demo_command(store, "first", "--no-wait", scans=SCANS, seed=request.param)
-    with running(command) as process:
-        assert process.wait(300) == 0
+    store = undisturbed_demo(tmp_path_factory, scans=SCANS, seed=request.param)
     report = [sys.executable, "-m", "lithoscope_services.cli", "report", "first", "--json"]
     done = subprocess.run([*report, "--store", str(store)], capture_output=True, check=True)
     return Demo(
@@ -79,7 +82,7 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("name", THICKNESSES)
 def test_change_of_thickness_agrees_with_the_truth_within_one_voxel(demo: Demo, name: str) -> None:
-    true_um = np.array([demo.cell.truth_metrics(scan, demo.roi)[name] for scan in range(SCANS)])
+    true_um = np.array([demo.truth[scan][name] for scan in range(SCANS)])
 
     measured_um = np.array([scan["metrics"][name]["value"] for scan in demo.report["scans"]])
 
@@ -89,7 +92,7 @@ def test_change_of_thickness_agrees_with_the_truth_within_one_voxel(demo: Demo, 
 
 def test_change_of_deposited_volume_agrees_with_the_truth_within_15_percent(demo: Demo) -> None:
     name = "deposited_volume_um3"
-    true_um3 = np.array([demo.cell.truth_metrics(scan, demo.roi)[name] for scan in range(SCANS)])
+    true_um3 = np.array([demo.truth[scan][name] for scan in range(SCANS)])
     is_large = true_um3 - true_um3[0] > LARGE_VOXELS * demo.cell.voxel_um**3
 
     measured_um3 = np.array([scan["metrics"][name]["value"] for scan in demo.report["scans"]])
@@ -101,9 +104,7 @@ def test_change_of_deposited_volume_agrees_with_the_truth_within_15_percent(demo
 
 def test_the_cell_changes_by_more_than_the_bar(demo: Demo) -> None:
     # Otherwise the test above would say nothing.
-    thickest_um = [
-        demo.cell.truth_metrics(scan, demo.roi)["deposited_thickness_um"] for scan in range(SCANS)
-    ]
+    thickest_um = [demo.truth[scan]["deposited_thickness_um"] for scan in range(SCANS)]
 
     assert max(thickest_um) - thickest_um[0] > 3 * demo.cell.voxel_um
 

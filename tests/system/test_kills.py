@@ -15,6 +15,7 @@ from demo_process import (
     label_hashes,
     running,
     services,
+    undisturbed_demo,
 )
 
 from lithoscope_store import verify_manifest
@@ -40,10 +41,7 @@ SCANS = 3
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo that nobody disturbs."""
-    store = tmp_path_factory.mktemp("undisturbed")
-    with running(demo_command(store, "first", "--no-wait")) as process:
-        assert process.wait(240) == 0
-    return store
+    return undisturbed_demo(tmp_path_factory, scans=SCANS)
 
 
 def kill_some(process: psutil.Process, seed: int) -> Counter[str]:

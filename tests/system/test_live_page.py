@@ -1,5 +1,6 @@
 """The live page while a demo runs: a person approves what it proposes."""
 
+import getpass
 import json
 import re
 import shutil
@@ -20,6 +21,8 @@ FLAGS = [
 ]
 # Long enough for a slow machine that reconstructs, registers and segments meanwhile.
 PATIENCE_MS = 90_000
+# Without a login a typed name rests on the account.
+PERSON = f"Ada ({getpass.getuser()})"
 pytestmark = [pytest.mark.system, pytest.mark.browser]
 
 
@@ -55,15 +58,22 @@ def test_a_metric_changes_and_a_proposal_is_approved_while_a_demo_runs(
 
         expect(gap).not_to_contain_text(pristine_um, timeout=PATIENCE_MS)
         page.locator("#approve-0").wait_for(timeout=PATIENCE_MS)
-        page.fill("#person", "Ada")
         page.click("#approve-0")
+        page.fill("#person", "Ada")
+        page.click("#ask-confirm")
         # The demo is a dry run: what was approved is soon sent nowhere and confirmed.
         proposal = page.locator("#proposal-0")
         expect(proposal).to_have_attribute(
             "data-status", re.compile("approved|sent|confirmed"), timeout=PATIENCE_MS
         )
-        expect(proposal).to_contain_text("by Ada")
+        expect(proposal).to_contain_text(f"by {PERSON}")
         assert loads == []
+
+        # What was approved was a hold: the plan waits until a person lets it go on.
+        page.click('a[data-page="/decisions"]')
+        page.locator("#release").click(timeout=PATIENCE_MS)
+        page.fill("#reason", "looked at")
+        page.click("#ask-confirm")
 
         until(
             lambda: store.experiment("live").manifest.exists(),
@@ -75,5 +85,5 @@ def test_a_metric_changes_and_a_proposal_is_approved_while_a_demo_runs(
 
     approved = [e.message for e in found if isinstance(e.message, ActionApproved)]
     proposed = [e.message for e in found if isinstance(e.message, ProposalMade)]
-    assert [(each.proposal, each.person) for each in approved] == [(proposed[0].proposal, "Ada")]
+    assert [(each.proposal, each.person) for each in approved] == [(proposed[0].proposal, PERSON)]
     assert json.loads((store.experiment("live").truth / "truth.json").read_text())["scans"]

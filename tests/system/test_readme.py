@@ -150,6 +150,11 @@ def hindsight(command: str, folder: Path) -> None:
 
 
 def new(command: str, folder: Path) -> None:
+    if "--from tcp://" in command:
+        # No detector is here; a scan in a file is looked at with the same words.
+        said = run([str(BIN / "lithoscope"), "new", "--from", "scan_000.h5"], folder)
+        assert "DXchange" in said
+        return
     run(here(command), folder)
 
     config = folder / "my-cell.toml"
@@ -168,6 +173,13 @@ def up(command: str, folder: Path) -> None:
         process.send_signal(signal.SIGINT)
 
         assert process.wait(20) == 0
+
+
+def take_test_scan(command: str, folder: Path) -> None:
+    # The instance of this block has no scan; one in a file is taken in first.
+    said = run([*here(command)[:-1], "scan_000.h5"], folder)
+
+    assert "pixel size" in said
 
 
 def measure(command: str, folder: Path) -> None:
@@ -190,6 +202,7 @@ HOW: dict[str, Callable[[str, Path], None]] = {
     ".venv/bin/lithoscope hindsight": hindsight,
     ".venv/bin/lithoscope new": new,
     ".venv/bin/lithoscope up": up,
+    ".venv/bin/lithoscope test-scan": take_test_scan,
     ".venv/bin/lithoscope measure": measure,
 }
 

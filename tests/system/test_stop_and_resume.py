@@ -7,7 +7,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from demo_process import demo_command, entries, label_hashes, running, services, until
+from demo_process import (
+    demo_command,
+    entries,
+    label_hashes,
+    running,
+    services,
+    undisturbed_demo,
+    until,
+)
 
 from lithoscope_messages import ScanCompleted
 from lithoscope_store import find_instance
@@ -28,6 +36,7 @@ ALL = {
     "beamline",
 }
 STOP_S = 5.0
+SCANS = 3
 
 
 def socket_folders(store: Path) -> list[Path]:
@@ -90,12 +99,11 @@ def test_a_demo_can_be_stopped_while_it_is_starting(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(400)
 def test_a_demo_whose_front_was_killed_leaves_no_process_and_can_be_resumed(
-    tmp_path: Path,
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with running(demo_command(tmp_path / "whole", "first", "--no-wait", scans=2)) as process:
-        assert process.wait(200) == 0
+    whole = undisturbed_demo(tmp_path_factory, scans=SCANS)
     store = tmp_path / "broken"
-    command = demo_command(store, "first", "--no-wait", scans=2)
+    command = demo_command(store, "first", "--no-wait", scans=SCANS)
     with running(command) as process:
         until(lambda: is_scanning(store, "first"), timeout_s=90, what="frames")
         family = process.children(recursive=True)
@@ -114,7 +122,7 @@ def test_a_demo_whose_front_was_killed_leaves_no_process_and_can_be_resumed(
 
     found = entries(store, "first")
     assert before == [0]
-    assert label_hashes(found) == label_hashes(entries(tmp_path / "whole", "first"))
-    assert len(label_hashes(found)) == 2
+    assert label_hashes(found) == label_hashes(entries(whole, "first"))
+    assert len(label_hashes(found)) == SCANS
     assert not any(folder.exists() for folder in left)
     assert socket_folders(store) == []

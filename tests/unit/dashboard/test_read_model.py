@@ -130,13 +130,16 @@ def test_a_failure_is_settled_when_its_stage_is_done_after_all(make_state: MakeS
     assert [each.is_settled for each in after.failures] == [True]
 
 
-def test_an_alarm_is_settled_by_an_acknowledgement(make_state: MakeState) -> None:
-    state = make_state(
-        ("BlindAlarm", {"scan": 1, "reason": "no gap", "key": "blind:1"}),
-        ("AcknowledgeRequested", {"alarm": "blind:1"}),
-    )
+def test_an_alarm_stays_until_its_acknowledgement_is_a_fact(make_state: MakeState) -> None:
+    raised = ("BlindAlarm", {"scan": 1, "reason": "no gap", "key": "blind:1"})
+    asked = ("AcknowledgeRequested", {"alarm": "blind:1"})
+    seen = ("AlarmAcknowledged", {"alarm": "blind:1", "person": "Ada"})
 
-    assert [(each.is_alarm, each.is_settled) for each in state.failures] == [(True, True)]
+    (before,) = make_state(raised, asked).failures
+    (after,) = make_state(raised, asked, seen).failures
+
+    assert (before.is_alarm, before.is_asked, before.is_settled) == (True, True, False)
+    assert (after.is_settled, after.person) == (True, "Ada")
 
 
 def test_a_proposal_is_open_until_it_is_answered(make_state: MakeState) -> None:

@@ -1,5 +1,6 @@
 """Following the journal: the right experiment, nothing lost, nothing twice."""
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -7,9 +8,9 @@ import pytest
 
 from lithoscope_dashboard.board import Board
 from lithoscope_dashboard.errors import JournalRefusedError, JournalUnreachableError
-from lithoscope_dashboard.post import approval
 from lithoscope_dashboard.requests import PATIENCE_S, RESEND_S, Requests
 from lithoscope_dashboard.subscriber import Subscriber
+from lithoscope_dashboard.wishes import Answer, message_of
 from lithoscope_messages import (
     AppendDone,
     AppendRefused,
@@ -23,6 +24,7 @@ from lithoscope_messages import (
     JournalRequest,
     ListExperiments,
     ReadSince,
+    RequestMessage,
     adapter_of,
     decode,
 )
@@ -67,6 +69,13 @@ class Line:
         state = self.board.snapshot.experiment
         assert state is not None
         return state.head
+
+
+def approval(proposal: str, person: str) -> RequestMessage:
+    """What a click becomes; each click has another nonce."""
+    nonce = uuid.uuid4().hex
+    wish = Answer(ask="approve", experiment="first", nonce=nonce, proposal=proposal)
+    return message_of(wish, person, 0)
 
 
 @pytest.fixture
@@ -165,7 +174,7 @@ def test_an_experiment_that_begins_later_is_noticed(entries: list[Entry]) -> Non
 
 def test_who_approves_hears_that_it_is_written() -> None:
     requests, waiter = Requests(), Future[tuple[int, ...]]()
-    requests.append(approval("first", "gap:1", "Ada", "", is_approved=True), waiter, 0.0)
+    requests.append(approval("gap:1", "Ada"), waiter, 0.0)
     request = decode(next(requests.due(0.0)), _REQUESTS)
 
     requests.settle_append(AppendDone(request=request.request, numbers=(7,)))
@@ -175,7 +184,7 @@ def test_who_approves_hears_that_it_is_written() -> None:
 
 def test_who_approves_hears_why_it_is_not_written() -> None:
     requests, waiter = Requests(), Future[tuple[int, ...]]()
-    requests.append(approval("first", "gap:1", "Ada", "", is_approved=True), waiter, 0.0)
+    requests.append(approval("gap:1", "Ada"), waiter, 0.0)
     request = decode(next(requests.due(0.0)), _REQUESTS)
 
     requests.settle_append(AppendRefused(request=request.request, reason="sealed"))
@@ -186,7 +195,7 @@ def test_who_approves_hears_why_it_is_not_written() -> None:
 
 def test_who_approves_is_told_when_the_journal_is_away() -> None:
     requests, waiter = Requests(), Future[tuple[int, ...]]()
-    requests.append(approval("first", "gap:1", "Ada", "", is_approved=True), waiter, 0.0)
+    requests.append(approval("gap:1", "Ada"), waiter, 0.0)
 
     list(requests.due(PATIENCE_S + 1.0))
 
@@ -196,7 +205,7 @@ def test_who_approves_is_told_when_the_journal_is_away() -> None:
 
 def test_two_clicks_of_one_person_are_one_request_and_two_persons_are_two() -> None:
     keys = [
-        approval("first", proposal, person, "", is_approved=True).key
+        approval(proposal, person).key
         for proposal, person in (("a", "Ada"), ("a", "Ada"), ("a", "Bob"), ("b", "Ada"))
     ]
 

@@ -1,26 +1,24 @@
 """What the parts of the page say."""
 
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from lithoscope_dashboard.board import Beat, Snapshot
-from lithoscope_dashboard.layout import page
 from lithoscope_dashboard.model import ExperimentState
 from lithoscope_dashboard.quantities import CORE, change_text, duration_text
-from lithoscope_dashboard.views import progress, sections, service_row, slice_source, tile
+from lithoscope_dashboard.service_health import health_of
+from lithoscope_dashboard.views import progress
 from lithoscope_messages import Heartbeat, Life, ScanProgress
 
 MakeState = Callable[..., ExperimentState]
 GAP = CORE[0]
 
 
-def _beat(state: Life, seen_s: float) -> Snapshot:
+def _beat(state: Life, seen_s: float) -> Beat:
     heartbeat = Heartbeat(service="segment", pid=1, time_ns=0, state=state)
-    beats = {"segment": Beat(heartbeat=heartbeat, seen_s=seen_s)}
-    return Snapshot(beats=MappingProxyType(beats))
+    return Beat(heartbeat=heartbeat, seen_s=seen_s)
 
 
 def _texts(component: Any) -> str:
@@ -30,15 +28,6 @@ def _texts(component: Any) -> str:
     if component is None or isinstance(component, str):
         return component or ""
     return _texts(getattr(component, "children", None))
-
-
-def _ids(component: Any) -> set[str]:
-    if isinstance(component, list | tuple):
-        return {found for each in component for found in _ids(each)}
-    if component is None or isinstance(component, str):
-        return set()
-    own = {component.id} if isinstance(getattr(component, "id", None), str) else set()
-    return own | _ids(getattr(component, "children", None))
 
 
 @pytest.mark.parametrize(
@@ -53,13 +42,11 @@ def _ids(component: Any) -> set[str]:
 def test_a_service_is_stale_after_three_missed_beats(
     state: Life, seen_s: float, health: str
 ) -> None:
-    row = service_row("segment", _beat(state, seen_s), now_s=100.0)
-
-    assert getattr(row, "data-health") == health
+    assert health_of(_beat(state, seen_s), now_s=100.0)[0] == health
 
 
 def test_a_service_that_was_never_heard_is_not_called_well() -> None:
-    assert getattr(service_row("measure", Snapshot(), now_s=1.0), "data-health") == "unknown"
+    assert health_of(None, now_s=1.0)[0] == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -107,52 +94,6 @@ def test_the_page_says_where_a_scan_is_not_whole(make_state: MakeState) -> None:
     assert "missing in scans" not in _texts(progress(one, None))
     assert "Frames missing in scans 0 (7)" in _texts(progress(two, None))
     assert "complete" in _texts(progress(two, None))
-
-
-def test_a_tile_has_the_newest_value_and_its_change(make_state: MakeState) -> None:
-    values = [("MetricsReady", {"scan": scan, "metrics": {GAP.metric: {"value": value,
-               "unit": "µm", "flags": ["interval_not_modelled"]}}})
-              for scan, value in enumerate((240.0, 231.5))]  # fmt: skip
-
-    parts = tile(GAP, make_state(*values))
-
-    assert parts["metric-remaining_gap_um"]["children"] == "231.5"
-    assert parts["note-remaining_gap_um"]["children"] == "−8.5 µm since scan 0"
-
-
-def test_a_tile_says_why_there_is_no_value(make_state: MakeState) -> None:
-    metric = {"value": None, "unit": "µm", "flags": ["no_path_through_electrolyte"]}
-
-    parts = tile(GAP, make_state(("MetricsReady", {"scan": 0, "metrics": {GAP.metric: metric}})))
-
-    assert parts["metric-remaining_gap_um"]["children"] == "–"
-    assert parts["note-remaining_gap_um"]["children"] == "no path through electrolyte"
-
-
-def test_the_viewer_stays_on_labels_while_the_next_scan_has_none(make_state: MakeState) -> None:
-    state = make_state(("LabelsReady", {"scan": 0}), ("VolumeReady", {"scan": 1}))
-
-    source = slice_source(state)
-
-    assert (source["newest"], source["last"]) == (0, 1)
-    assert [source["scans"][scan]["labels"] for scan in ("0", "1")] == [True, False]
-
-
-def test_an_answered_proposal_has_no_buttons(make_state: MakeState) -> None:
-    made = ("ProposalMade", {"scan": 2, "proposal": "gap:2"})
-    rejected = ("ActionRejected", {"scan": 2, "proposal": "gap:2"})
-
-    before = sections(Snapshot(experiment=make_state(made)), 0.0)["proposals"]["children"]
-    after = sections(Snapshot(experiment=make_state(made, rejected)), 0.0)["proposals"]["children"]
-
-    assert {"approve-0", "reject-0"} <= _ids(before)
-    assert _ids(after) == {"proposal-0"}
-
-
-def test_every_part_that_changes_has_its_place_on_the_page() -> None:
-    places = _ids(page("Ada"))
-
-    assert set(sections(Snapshot(), 0.0)) - places == set()
 
 
 @pytest.mark.parametrize(

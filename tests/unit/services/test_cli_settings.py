@@ -12,6 +12,7 @@ COMMANDS = (
     "demo",
     "up",
     "new",
+    "test-scan",
     "simulate",
     "ingest",
     "reconstruct",

@@ -22,3 +22,18 @@ def test_help_imports_nothing_heavy() -> None:
     )
 
     assert done.stderr.strip() == "[]"
+
+
+def test_settings_import_nothing_that_computes() -> None:
+    """Each of a dozen processes loads them first."""
+    program = (
+        "import sys\n"
+        "import lithoscope_services.settings\n"
+        "print({'scipy', 'numba', 'cc3d'} & set(sys.modules))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.strip() == "set()"

@@ -1,9 +1,10 @@
 """Out of memory is survived: half the rows, then the processor, one warning each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from small_device import SmallDevice
 
 from lithoscope_pipeline.correct import Stripes
 from lithoscope_pipeline.errors import OutOfMemoryError, ParameterError
@@ -12,40 +13,6 @@ from lithoscope_pipeline.reconstruct import Backend, FourierBackend, MemoryNeed
 from lithoscope_services.guarded_backend import GuardedBackend
 
 THETAS = np.arange(60) * (np.pi / 60)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Narrow:
-    """A backend with memory for some rows; it obeys the Protocol as a device would."""
-
-    fits: int
-    name: str = "narrow"
-    calls: list[int] = field(default_factory=list)
-
-    def reconstruct(
-        self,
-        attenuation: FloatStack,
-        thetas_rad: Angles,
-        *,
-        rotation_axis_px: float,
-        voxel_um: float,
-        size: int | None = None,
-        stripes: Stripes | None = None,
-    ) -> FloatVolume:
-        self.calls.append(attenuation.shape[1])
-        if attenuation.shape[1] > self.fits:
-            raise OutOfMemoryError(f"no memory for {attenuation.shape[1]} rows")
-        return FourierBackend().reconstruct(
-            attenuation,
-            thetas_rad,
-            rotation_axis_px=rotation_axis_px,
-            voxel_um=voxel_um,
-            size=size,
-            stripes=stripes,
-        )
-
-    def memory(self, *, n_angles: int, n_rows: int, n_columns: int, size: int) -> MemoryNeed:
-        return MemoryNeed(host_bytes=n_rows, device_bytes=n_rows)
 
 
 def noise(n_rows: int) -> FloatStack:
@@ -65,7 +32,7 @@ def test_a_few_rows_at_a_time_give_the_same_bytes() -> None:
 
 def test_rows_are_halved_until_they_fit_with_one_warning() -> None:
     said: list[str] = []
-    narrow = Narrow(fits=3)
+    narrow = SmallDevice(fits=3, name="narrow")
     guarded = GuardedBackend(narrow, fallback=None, rows_at_a_time=16, on_warning=said.append)
 
     found = volume(guarded)
@@ -77,7 +44,7 @@ def test_rows_are_halved_until_they_fit_with_one_warning() -> None:
 
 
 def test_what_was_learnt_holds_for_the_next_slab() -> None:
-    narrow = Narrow(fits=8)
+    narrow = SmallDevice(fits=8)
     guarded = GuardedBackend(narrow, fallback=None, rows_at_a_time=16)
 
     volume(guarded, 16)
@@ -88,7 +55,7 @@ def test_what_was_learnt_holds_for_the_next_slab() -> None:
 
 def test_a_device_that_has_no_memory_is_given_up_for_the_processor() -> None:
     said: list[str] = []
-    device = Narrow(fits=0, name="device")
+    device = SmallDevice(fits=0, name="device")
     guarded = GuardedBackend(
         device, fallback=FourierBackend(), rows_at_a_time=32, on_warning=said.append
     )
@@ -105,7 +72,7 @@ def test_a_device_that_has_no_memory_is_given_up_for_the_processor() -> None:
 
 def test_slices_made_before_the_memory_ran_out_are_kept() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
-    class Tiring(Narrow):
+    class Tiring(SmallDevice):
         def reconstruct(
             self,
             attenuation: FloatStack,
@@ -118,7 +85,7 @@ def test_slices_made_before_the_memory_ran_out_are_kept() -> None:
         ) -> FloatVolume:
             if len(self.calls) > 1 and attenuation.shape[1] > 4:
                 raise MemoryError
-            return Narrow.reconstruct(
+            return SmallDevice.reconstruct(
                 self,
                 attenuation,
                 thetas_rad,
@@ -137,7 +104,7 @@ def test_slices_made_before_the_memory_ran_out_are_kept() -> None:
 
 
 def test_a_row_that_does_not_fit_anywhere_ends_it() -> None:
-    guarded = GuardedBackend(Narrow(fits=0), fallback=None, rows_at_a_time=4)
+    guarded = GuardedBackend(SmallDevice(fits=0), fallback=None, rows_at_a_time=4)
 
     with pytest.raises(OutOfMemoryError, match="no memory for 1 rows"):
         volume(guarded)
@@ -151,7 +118,7 @@ def test_other_failures_are_not_taken_for_a_lack_of_memory() -> None:
 
 
 def test_its_memory_is_that_of_the_rows_at_a_time_and_all_slices() -> None:
-    guarded = GuardedBackend(Narrow(fits=9), fallback=None, rows_at_a_time=4)
+    guarded = GuardedBackend(SmallDevice(fits=9), fallback=None, rows_at_a_time=4)
 
     need = guarded.memory(n_angles=60, n_rows=16, n_columns=24, size=10)
 

@@ -1,17 +1,13 @@
 """Where scans stand in the cycling, against records that are written by hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from lithoscope_services.electrochemistry import CyclerRecord, find_pulses
 from lithoscope_services.errors import SourceError
 from lithoscope_services.hindsight.cycling import (
-    CyclerRecord,
-    find_pulses,
     phases_by_count,
     phases_by_pulses,
-    read_cycler,
 )
 
 
@@ -81,38 +77,3 @@ def test_without_a_record_a_pulse_lies_between_scans() -> None:
         (3, 1, 0),
         (4, 2, 1),
     ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "time_s,potential_V,current_mA\n0,3.4,0\n30,3.5,0.75\n",
-        "time/s\tEwe/V\tI/mA\n0\t3.4\t0\n30\t3.5\t0.75\n",
-        "time_h;voltage_V;current_A\n0;3,4;0\n0,0083333333;3,5;0,00075\n",
-    ],
-)
-def test_tables_of_several_cyclers_are_read(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "cycler.csv"
-    path.write_text(text)
-
-    record = read_cycler(path)
-
-    np.testing.assert_allclose(record.time_s, [0.0, 30.0], rtol=1e-6)
-    np.testing.assert_allclose(record.potential_V, [3.4, 3.5])
-    np.testing.assert_allclose(record.current_mA, [0.0, 0.75])
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("time_s,current_mA\n0,1\n1,1\n", "no potential"),
-        ("time_s,potential_V,current_mA\n5,3,1\n1,3,1\n", "must rise"),
-        ("time_s,potential_V,current_mA\n0,3,x\n1,3,1\n", "no number"),
-    ],
-)
-def test_what_is_no_record_is_refused(tmp_path: Path, text: str, problem: str) -> None:
-    path = tmp_path / "cycler.csv"
-    path.write_text(text)
-
-    with pytest.raises(SourceError, match=problem):
-        read_cycler(path)

@@ -58,7 +58,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
     text = """
 [dashboard]
 port = 99999
-host = "0.0.0.0"
+host = "beamline"
 [ingest]
 scan_timeout_s = "300"
 [scan]
@@ -94,10 +94,23 @@ def test_broken_syntax_says_where() -> None:
     assert "line 1" in problem
 
 
-def test_a_page_on_the_network_is_refused() -> None:
-    (problem,) = problems_of('[dashboard]\nhost = "0.0.0.0"\n')
+def test_a_page_on_the_network_without_tls_is_refused() -> None:
+    (problem,) = problems_of('[dashboard]\nhost = "192.0.2.7"\n')
 
+    assert "passwords would go there in the clear" in problem
     assert "ssh -L" in problem
+
+
+def test_a_page_on_all_addresses_must_say_its_names() -> None:
+    keys = 'certificate = "page.pem"\nprivate_key = "page.key"\n'
+    (problem,) = problems_of(f'[dashboard]\nhost = "0.0.0.0"\n{keys}')
+    settings = parse_settings(
+        f'[dashboard]\nhost = "0.0.0.0"\nnames = ["lab.example"]\n{keys}', where="cell.toml"
+    )
+
+    assert "dashboard" in problem
+    assert "names" in problem
+    assert settings.dashboard.names == ("lab.example",)
 
 
 def test_a_tcp_endpoint_without_curve_is_refused() -> None:

@@ -1,5 +1,6 @@
 """What Slurm would be asked for; nothing is submitted."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ def test_a_worker_of_slurm_gets_what_the_settings_say_and_speaks_tls(tmp_path: P
 
 
 def test_the_script_for_several_gpus_is_one_of_bash() -> None:
-    import subprocess
+    script = DEPLOY / "dask-cuda.sh"
 
-    subprocess.run(["bash", "-n", str(DEPLOY / "dask-cuda.sh")], check=True)
+    read = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True)
+
+    assert (read.returncode, read.stderr) == (0, "")
+    assert script.read_text().startswith("#!/usr/bin/env bash\n")

@@ -1,0 +1,274 @@
+"""Intervals of metrics against known errors, when there is none, and limits of detection."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lithoscope_pipeline.errors import ParameterError, ShapeError
+from lithoscope_pipeline.measure import Metric, measured, not_measured
+from lithoscope_pipeline.measure.intervals import (
+    Calibration,
+    CalibrationRange,
+    FitParameters,
+    IntervalCell,
+    IntervalContext,
+    MetricResiduals,
+    MetricTable,
+    fit_metric,
+    interval_of,
+    null_spread,
+    with_intervals,
+)
+from lithoscope_pipeline.measure.intervals.conformal import coverage, intervals_of
+
+SHA = "a" * 64
+
+
+def residuals(
+    seed: int, *, n: int = 120, n_scans: int = 8, family_bias: float = 0.0, bias: float = 0.0
+) -> MetricResiduals:
+    """Errors that grow with size and noise, half of each shared by all scans of an experiment."""
+    rng = np.random.default_rng(seed)
+    experiment = np.repeat(np.arange(n), n_scans)
+    family = experiment % 4
+    truth = rng.uniform(1.0, 50.0, len(experiment))
+    cnr = rng.uniform(2.5, 7.0, n)[experiment]
+    shared, own = rng.standard_normal(n)[experiment], rng.standard_normal(len(experiment))
+    sd = (0.2 + 0.02 * truth) * (1.0 + 80.0 / cnr**4)
+    error = sd * (shared + own) / np.sqrt(2) + bias + family_bias * (family == 3)
+    return MetricResiduals(
+        measured=np.maximum(truth + error, 0.0),
+        truth=truth,
+        cnr=cnr,
+        experiment=experiment,
+        family=family,
+    )
+
+
+def test_new_experiments_are_covered_as_often_as_was_promised() -> None:
+    found = [
+        coverage(fit_metric(residuals(seed), FitParameters()), residuals(seed + 100))
+        for seed in range(8)
+    ]
+
+    # The mean over 8 x 120 new experiments has a standard deviation of about 0.01.
+    assert 0.93 <= np.mean(found) <= 0.985
+
+
+def test_intervals_are_hardly_wider_than_the_errors_spread() -> None:
+    table = fit_metric(residuals(1), FitParameters())
+    fresh = residuals(2)
+
+    low, high = intervals_of(table, fresh.measured, fresh.cnr)
+
+    # 95 % of a normal distribution lie within 1.96 standard deviations.
+    sd = (0.2 + 0.02 * fresh.truth) * (1.0 + 80.0 / fresh.cnr**4)
+    assert np.mean((high - low) / (2 * 1.96 * sd)) < 1.5
+
+
+def test_a_bias_moves_the_interval_and_the_value_stays_in_it() -> None:
+    table = fit_metric(residuals(3, bias=8.0), FitParameters(least=0.0))
+
+    low, high = interval_of(table, 30.0, 4.0)
+
+    assert low < 22.0
+    assert high == 30.0
+
+
+def test_intervals_keep_to_what_is_possible() -> None:
+    table = fit_metric(residuals(4), FitParameters(least=0.0, most=50.0))
+
+    assert interval_of(table, 0.1, 2.5)[0] == 0.0
+    assert interval_of(table, 49.9, 2.5)[1] == 50.0
+
+
+def test_noisier_scans_have_wider_intervals() -> None:
+    table = fit_metric(residuals(5), FitParameters())
+
+    widths = [high - low for low, high in (interval_of(table, 20.0, cnr) for cnr in (2.6, 6.5))]
+
+    assert widths[0] > 2 * widths[1]
+
+
+def test_families_that_differ_widen_all_intervals() -> None:
+    alike = fit_metric(residuals(6), FitParameters())
+    apart = fit_metric(residuals(6, family_bias=1.0), FitParameters())
+
+    width = [high - low for low, high in (interval_of(t, 20.0, 6.0) for t in (alike, apart))]
+    assert width[1] > width[0]
+
+
+def test_too_few_experiments_are_refused_with_the_number_that_is_needed() -> None:
+    with pytest.raises(ParameterError, match="at least 25"):
+        fit_metric(residuals(7, n=20), FitParameters())
+
+
+def test_residuals_of_unequal_length_are_refused() -> None:
+    good = residuals(8, n=2)
+
+    with pytest.raises(ShapeError, match="one value a scan"):
+        replace(good, cnr=good.cnr[1:])
+
+
+def calibration(**changes: object) -> Calibration:
+    """Intervals of one micrometre to either side, whatever the metric."""
+    cell = IntervalCell(cnr_below=None, size_below=None, low=-1.0, high=1.0, n_experiments=100)
+    table = MetricTable(
+        is_per_area=False, scale=(1.0, 0.0, 0.0, 0.0), least=0.0, most=None, cells=(cell,)
+    )
+    per_area = replace(table, is_per_area=True, least=None)
+    base = Calibration(
+        origin="network",
+        model_sha256=SHA,
+        measure_version=3,
+        holds=CalibrationRange(
+            voxel_um=2.25, area_um2=1000.0, cnr=(2.2, 7.0), registration_px=0.5
+        ),
+        n_experiments=100,
+        metrics={
+            "remaining_gap_um": table,
+            "dendrite_volume_um3": per_area,
+            "li_travelled_volume_um3": per_area,
+        },
+    )
+    return replace(base, **changes)  # type: ignore[arg-type] # names of fields
+
+
+def context(**changes: object) -> IntervalContext:
+    base = IntervalContext(
+        calibrations=(calibration(),),
+        origin="network",
+        model_sha256=SHA,
+        measure_version=3,
+        voxel_um=2.25,
+        area_um2=1000.0,
+        cnr=4.0,
+        registration_px=0.1,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type] # names of fields
+
+
+GAP = {"remaining_gap_um": measured(20.0, "um", voxels=5000, flags=("bridged",))}
+
+
+def test_a_metric_gets_its_interval_and_keeps_its_other_flags() -> None:
+    gap = with_intervals(GAP, context())["remaining_gap_um"]
+
+    assert (gap.low95, gap.value, gap.high95) == (19.0, 20.0, 21.0)
+    assert gap.flags == ("bridged",)
+
+
+def test_extremes_of_a_larger_region_are_flagged_for_false_pieces_are_likelier_there() -> None:
+    metrics = {**GAP, "dendrite_volume_um3": measured(5000.0, "um3", voxels=9000)}
+
+    found = with_intervals(metrics, context(area_um2=3000.0))
+
+    assert found["remaining_gap_um"].flags == ("bridged", "calibrated_on_smaller_region")
+    assert found["dendrite_volume_um3"].flags == ()
+
+
+def test_errors_of_volumes_grow_with_the_region() -> None:
+    volume = {"dendrite_volume_um3": measured(5000.0, "um3", voxels=9000)}
+
+    found = with_intervals(volume, context())["dendrite_volume_um3"]
+
+    assert (found.low95, found.high95) == (4000.0, 6000.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "flag"),
+    [
+        ({"model_sha256": "b" * 64}, "interval_not_calibrated"),
+        ({"measure_version": 4}, "interval_not_calibrated"),
+        ({"origin": "layers"}, "interval_not_calibrated"),
+        ({"calibrations": ()}, "interval_not_calibrated"),
+        ({"cnr": 1.5}, "interval_outside_calibration"),
+        ({"cnr": None}, "interval_outside_calibration"),
+        ({"voxel_um": 1.33}, "interval_outside_calibration"),
+        ({"registration_px": 0.9}, "interval_outside_calibration"),
+    ],
+)
+def test_what_was_not_calibrated_has_no_interval_and_says_so(
+    changed: dict[str, object], flag: str
+) -> None:
+    gap = with_intervals(GAP, context(**changed))["remaining_gap_um"]
+
+    assert (gap.value, gap.low95, gap.high95) == (20.0, None, None)
+    assert flag in gap.flags
+
+
+def test_labels_of_a_single_scan_have_a_calibration_of_their_own() -> None:
+    alone = {"single_scan_remaining_gap_um": GAP["remaining_gap_um"]}
+    both = (calibration(), calibration(origin="single_scan"))
+
+    without = with_intervals(alone, context())["single_scan_remaining_gap_um"]
+    # Without earlier scans what registration left does not matter.
+    having = with_intervals(alone, context(calibrations=both, registration_px=2.0))
+
+    assert "interval_not_calibrated" in without.flags
+    assert having["single_scan_remaining_gap_um"].low95 == 19.0
+
+
+def test_a_metric_that_was_never_calibrated_is_flagged_as_not_modelled() -> None:
+    dose = {"dose_kGy": measured(3.0, "kGy"), "void_volume_um3": not_measured("um3", "no_void")}
+
+    found = with_intervals(dose, context())
+
+    assert found["dose_kGy"].flags == ("interval_not_modelled",)
+    assert found["void_volume_um3"] == dose["void_volume_um3"]
+
+
+def test_the_ratio_to_the_charge_has_the_interval_of_what_travelled() -> None:
+    metrics = {
+        "li_travelled_volume_um3": measured(10_000.0, "um3"),
+        "faraday_volume_um3": measured(5_000.0, "um3"),
+        "ct_faraday_ratio": measured(2.0, "1"),
+        "missing_capacity_fraction": measured(-1.0, "1"),
+    }
+
+    found = with_intervals(metrics, context())
+
+    ratio, missing = found["ct_faraday_ratio"], found["missing_capacity_fraction"]
+    assert (ratio.low95, ratio.high95) == pytest.approx((1.8, 2.2))
+    assert (missing.low95, missing.high95) == pytest.approx((-1.2, -0.8))
+    assert found["faraday_volume_um3"].low95 == 5_000.0
+
+
+def test_limits_of_detection_are_the_mean_of_nothing_and_its_spread() -> None:
+    scans = [{"dendrite_volume_um3": measured(v, "um3")} for v in (8.0, 10.0, 12.0, 10.0)]
+
+    spread = null_spread(scans)["dendrite_volume_um3"]
+
+    sd = np.std([8.0, 10.0, 12.0, 10.0], ddof=1)
+    assert spread.detection == pytest.approx(10.0 + 3.3 * sd)
+    assert spread.quantification == pytest.approx(10.0 + 10.0 * sd)
+
+
+def test_fewer_than_four_scans_before_the_first_pulse_say_nothing() -> None:
+    scans = [{"dendrite_volume_um3": measured(1.0, "um3")}] * 3
+
+    assert null_spread(scans) == {}
+
+
+def test_what_nothing_looks_like_as_well_is_flagged() -> None:
+    null = [
+        {"dendrite_volume_um3": measured(v, "um3"), "remaining_gap_um": measured(v, "um")}
+        for v in (8.0, 10.0, 12.0, 10.0)
+    ]
+
+    def flags(value: float) -> tuple[str, ...]:
+        metrics = {"dendrite_volume_um3": measured(value, "um3", voxels=1000), **GAP}
+        found = with_intervals(metrics, context(null_scans=null))
+        assert found["remaining_gap_um"].flags == ("bridged",)  # a gap is not detected
+        return found["dendrite_volume_um3"].flags
+
+    assert flags(12.0) == ("below_detection_limit", "below_quantification_limit")
+    assert flags(20.0) == ("below_quantification_limit",)
+    assert flags(40.0) == ()
+
+
+def test_an_interval_that_a_metric_already_has_is_left_alone() -> None:
+    metrics = {"remaining_gap_um": Metric(value=5.0, unit="um", low95=1.0, high95=9.0)}
+
+    assert with_intervals(metrics, context()) == metrics
