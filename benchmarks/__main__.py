@@ -20,14 +20,17 @@ NAMES = (
     "frame",
     "register",
     "segment",
+    "measure",
     "chain",
     "reprocess",
     "live",
+    "dashboard",
     "backtest",
+    "short_warning",
 )
-#: Only when asked for: one trains a network, with the extra `train`, one takes half an hour, one
+#: Only when asked for: one trains a network, with the extra `train`, two take half an hour, one
 #: needs a CUDA device.
-ON_DEMAND = ("yardstick", "gap_experiments", "reconstruct_gpu")
+ON_DEMAND = ("yardstick", "gap_experiments", "interval_chain", "reconstruct_gpu")
 RESULTS = Path(__file__).parent / "results"
 HELP = f"{', '.join(NAMES)} [all]; {', '.join(ON_DEMAND)}"
 
