@@ -96,6 +96,6 @@ def _draw(
     for place, (title, panel) in enumerate(zip(titles, panels, strict=True)):
         left, top = place % _COLUMNS * step[0], place // _COLUMNS * step[1]
         pen.text((left + 4, top + 4), title[:44], font=font, fill=(30, 32, 36))
-        image = Image.fromarray(panel).resize((_WIDTH_PX, height), Image.Resampling.NEAREST)
+        image = Image.fromarray(panel).resize((_WIDTH_PX, height), Image.Resampling.BOX)
         sheet.paste(image, (left, top + _HEAD_PX))
     return sheet

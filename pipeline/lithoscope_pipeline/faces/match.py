@@ -15,6 +15,7 @@ _STEPS = 6
 _LARGEST_STEP_PX = 0.5
 _BACKGROUND_DEGREE = 1  # truncation and beam hardening lay slopes over a scan
 _FLAT = 1.0e-3
+_FAINT = 0.7  # of the contrast that the face had
 _TINY = 1.0e-30
 
 
@@ -60,8 +61,8 @@ def match_faces(
 ) -> Matches:
     """Find a face in each profile.
 
-    The best place to a voxel is that of the largest normalised correlation; Gauss-Newton steps on
-    shift, gain and offset then find the fraction, so that a scan with another grey scale gives
+    The best place to a voxel is that of the largest normalised correlation, taken down where the
+    contrast is fainter than that of the template; Gauss-Newton steps on shift, gain and offset then find the fraction, so that a scan with another grey scale gives
     the same place.
 
     Parameters
@@ -150,15 +151,23 @@ def _steepest(values: Profiles, near: float) -> float:
 
 
 def _correlations(profiles: Profiles, values: Profiles) -> Profiles:
-    """Normalised correlation with the template at each whole lag, shape (n_profiles, n_lags)."""
+    """Normalised correlation with the template at each whole lag, shape (n_profiles, n_lags).
+
+    It is taken down where the profile is fainter than the template.
+    """
     centred = values - values.mean()
     windows = sliding_window_view(profiles, len(values), axis=1)
     shared = windows @ centred
     spread = windows.var(axis=2) * len(values)
     # Where nothing changes, rounding alone would correlate with anything.
     spread = np.maximum(spread, _FLAT * spread.max(axis=1, keepdims=True))
-    score: Profiles = shared / np.sqrt(np.maximum(spread * (centred @ centred), _TINY))
-    return score
+    power = max(float(centred @ centred), _TINY)
+    score: Profiles = shared / np.sqrt(np.maximum(spread * power, _TINY))
+    # Beyond the cell truncation alone has edges of the right shape, but they are faint. A scan with
+    # a smaller grey scale is fainter everywhere.
+    gain = shared / power
+    usual = np.clip(gain.max(axis=1, keepdims=True), _TINY, 1.0)
+    return score * np.clip(gain / (_FAINT * usual), 0.0, 1.0)
 
 
 def _refine(profiles: Profiles, values: Profiles, start: Profiles) -> tuple[Profiles, Profiles]:

@@ -140,6 +140,23 @@ def test_template_is_found_at_a_fraction_of_a_voxel() -> None:
     assert found.correlation.min() > 0.99
 
 
+@pytest.mark.parametrize("grey_scale", [0.1, 1.0])
+def test_a_faint_edge_of_the_right_shape_is_not_taken_for_the_face(grey_scale: float) -> None:
+    edge = np.tanh(np.arange(-5.0, 6.0))
+    template = FaceTemplate(values=edge.astype(np.float32), face=5.0)
+    rng = np.random.default_rng(3)
+    profile = np.zeros(80)
+    profile[15:26] += edge + 0.25 * rng.standard_normal(11)  # the face, in noise
+    profile[26:] += edge[-1]
+    profile[50:61] += 0.4 * (1.0 + edge)  # as truncation draws it, without any
+    profile[61:] += 0.8
+    profiles = (grey_scale * profile)[None, :].astype(np.float32)
+
+    found = match_faces(profiles, template)
+
+    assert found.face_px[0] == pytest.approx(20.0, abs=1.0)
+
+
 def test_slope_that_lies_over_a_scan_moves_no_face() -> None:
     y = np.arange(60.0)
     template = FaceTemplate(values=np.tanh(y[:21] - 10.0).astype(np.float32), face=10.0)
