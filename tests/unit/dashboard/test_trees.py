@@ -48,7 +48,7 @@ def test_a_drawing_is_told_from_an_element() -> None:
         Svg(tag="script"),
         object(),
     ],
-    ids=str,
+    ids=lambda bad: type(bad).__name__ if type(bad) is object else str(bad),
 )
 def test_what_loads_or_runs_something_is_not_drawn(bad: object) -> None:
     with pytest.raises(TreeError):
