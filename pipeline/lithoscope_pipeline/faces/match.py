@@ -62,8 +62,8 @@ def match_faces(
     """Find a face in each profile.
 
     The best place to a voxel is that of the largest normalised correlation, taken down where the
-    contrast is fainter than that of the template; Gauss-Newton steps on shift, gain and offset then find the fraction, so that a scan with another grey scale gives
-    the same place.
+    contrast is fainter than that of the template. Gauss-Newton steps on shift, gain and offset
+    then find the fraction, so that a scan with another grey scale gives the same place.
 
     Parameters
     ----------
@@ -163,8 +163,8 @@ def _correlations(profiles: Profiles, values: Profiles) -> Profiles:
     spread = np.maximum(spread, _FLAT * spread.max(axis=1, keepdims=True))
     power = max(float(centred @ centred), _TINY)
     score: Profiles = shared / np.sqrt(np.maximum(spread * power, _TINY))
-    # Beyond the cell truncation alone has edges of the right shape, but they are faint. A scan with
-    # a smaller grey scale is fainter everywhere.
+    # Beyond the cell truncation alone has edges of the right shape, but they are faint. A scan
+    # with a smaller grey scale is fainter everywhere.
     gain = shared / power
     usual = np.clip(gain.max(axis=1, keepdims=True), _TINY, 1.0)
     return score * np.clip(gain / (_FAINT * usual), 0.0, 1.0)
