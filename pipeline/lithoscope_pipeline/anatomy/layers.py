@@ -5,8 +5,8 @@ volumes: how thick each side was, column by column.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -256,15 +256,15 @@ def _follow(classes: LabelVolume) -> tuple[FloatImage, MaskVolume]:
 
 def _lithium_of_stripping_side(lithium: MaskVolume, sides: _Sides) -> MaskVolume:
     """Mark the stripping side's run and the pieces that hang on it alone."""
-    numbers, n_pieces = cc3d.connected_components(
-        lithium, connectivity=26, return_N=True, out_dtype=np.uint32
-    )
+    numbers, n_pieces = ndimage.label(lithium, ndimage.generate_binary_structure(3, 3))
     on_stripping = _touched(numbers, n_pieces, sides.stripping.run)
     on_plating = _touched(numbers, n_pieces, sides.plating.run)
     return sides.stripping.run | (on_stripping & ~on_plating)[numbers]
 
 
-def _touched(numbers: NDArray[np.uint32], n_pieces: int, mask: MaskVolume) -> NDArray[np.bool_]:
+def _touched(
+    numbers: NDArray[np.integer[Any]], n_pieces: int, mask: MaskVolume
+) -> NDArray[np.bool_]:
     touched = np.zeros(n_pieces + 1, dtype=bool)
     touched[np.unique(numbers[mask])] = True
     touched[0] = False

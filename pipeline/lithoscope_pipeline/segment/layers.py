@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 from scipy import ndimage
 
@@ -232,9 +231,7 @@ def _true_electrolyte(
     A pocket is an artefact when it is small, brighter than electrolyte, or in the outer half of
     an electrode, where impurities sit and the pouch shines in.
     """
-    numbers, n_pockets = cc3d.connected_components(
-        rest, connectivity=6, return_N=True, out_dtype=np.uint32
-    )
+    numbers, n_pockets = ndimage.label(rest)
     if n_pockets <= 1:
         return rest
     index = np.arange(n_pockets + 1)
@@ -254,9 +251,7 @@ def _true_electrolyte(
 
 def _specks(lithium: MaskVolume, share: FloatVolume, parameters: LayerParameters) -> MaskVolume:
     """Mark 26-connected pieces that are too small or too faint to be believed."""
-    numbers, n_pieces = cc3d.connected_components(
-        lithium, connectivity=26, return_N=True, out_dtype=np.uint32
-    )
+    numbers, n_pieces = ndimage.label(lithium, ndimage.generate_binary_structure(3, 3))
     sizes = np.bincount(numbers.ravel(), minlength=n_pieces + 1)
     more_px = [np.sqrt(max(parameters.core_sigma_px**2 - s**2, 0)) for s in parameters.sigma_px]
     cores = ndimage.gaussian_filter(share, more_px, mode="nearest", truncate=3.0)
