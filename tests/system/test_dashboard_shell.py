@@ -150,6 +150,8 @@ def test_pages_change_without_a_reload_and_have_an_address_each(
 ) -> None:
     page.goto(instance.url)
     page.evaluate("window.wasHere = true")
+    # A key that is pressed before there is a bar opens nothing.
+    page.locator('a[data-page="/decisions"]').wait_for()
 
     for key, path in (("5", "decisions"), ("6", "system"), ("7", "experiments")):
         page.keyboard.press(key)
