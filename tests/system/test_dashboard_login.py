@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from dashboard_instance import NAME, Instance, fetch, running_instance
+from dashboard_instance import NAME, Instance, fetch, running_instance, wait_for
 from playwright.sync_api import Page, expect
 
 from lithoscope_messages import ApprovalRequested, DisarmRequested
@@ -29,6 +29,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
             put_account(made.store.accounts, f"the-{role}", role, PASSWORD)
         made.start(sample="cell")
         made.propose(0)
+        viewer = Person(made.url, "the-viewer")
+        shown = f"{made.url}api/v1/view?at=/decisions"
+        wait_for(
+            lambda: b"proposal-0" in fetch(shown, Cookie=viewer.cookie)[2], "the proposal there"
+        )
         yield made
 
 
