@@ -5,10 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from benchmarks.gap_experiments import STORED, load_trajectories
 from benchmarks.tables import Report, Table
+from benchmarks.warned import (
+    Score,
+    is_within_one_pulse,
+    lead_pulses,
+    share_cells,
+    together,
+)
 from lithoscope_pipeline.decide import Rule, default_rules, read
 from lithoscope_pipeline.growth_histories import (
     LAWS,
@@ -26,8 +32,6 @@ SEED = 2026
 N_OF: dict[Fate, int] = {"inside": 500, "none": 500, "near_miss": 50, "outside": 50}
 MARGINS_UM = np.arange(0.0, 62.5, 2.5)
 THRESHOLDS_UM = np.arange(10.0, 132.5, 2.5)
-#: A bridge whose last scan before it left more of the gap than this came within one pulse.
-ONE_PULSE_SHARE = 0.25
 EARLY_PULSES = 10.0
 
 
@@ -38,38 +42,6 @@ class Watched:
     history: GrowthHistory
     predicted_um: Vector
     low95_um: Vector
-
-    @property
-    def is_within_one_pulse(self) -> bool:
-        """Whether no scan showed that it was near."""
-        bridge, true = self.history.bridge_pulse, self.history.true_um
-        return bridge is not None and bool(
-            true[int(np.ceil(bridge)) - 1] > ONE_PULSE_SHARE * true[0]
-        )
-
-    def lead(self, values: Vector, limit: float) -> float | None:
-        """Give the pulses from the first hold to the bridge; None without a hold before it."""
-        holds = np.flatnonzero(values < limit)
-        bridge = self.history.bridge_pulse
-        if not len(holds) or bridge is None or holds[0] >= bridge:
-            return None
-        return float(bridge - holds[0])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """What one way of warning does with the histories of one law."""
-
-    leads: tuple[float, ...]
-    n_bridged: int
-    n_false: int
-    n_sound: int
-
-    @property
-    def loss(self) -> float:
-        """The worse of the share that is missed and the share that is held for nothing."""
-        missed = 1.0 - len(self.leads) / self.n_bridged
-        return max(missed, self.n_false / self.n_sound)
 
 
 Cases = dict[tuple[GrowthLaw, Fate], list[Watched]]
@@ -132,8 +104,8 @@ def _watch(rule: Rule, law: GrowthLaw, fate: Fate, rng: np.random.Generator) -> 
 
 def score(cases: Cases, law: GrowthLaw, which: str, limit: float) -> Score:
     """Judge one limit on one law."""
-    bridged = [each for each in cases[law, "inside"] if not each.is_within_one_pulse]
-    leads = [each.lead(getattr(each, which), limit) for each in bridged]
+    bridged = [each for each in cases[law, "inside"] if not is_within_one_pulse(each.history)]
+    leads = [lead_pulses(each.history, getattr(each, which), limit) for each in bridged]
     sound = cases[law, "none"]
     return Score(
         leads=tuple(lead for lead in leads if lead is not None),
@@ -156,10 +128,10 @@ def _left_out(cases: Cases, which: str, limits: Vector, title: str) -> Table:
         found = score(cases, law, which, limit)
         scores.append(found)
         rows.append([law.replace("_", " "), f"{limit:g} um", *_cells(found)])
-    rows.append(["all, each left out", "", *_cells(_together(scores))])
+    rows.append(["all, each left out", "", *_cells(together(scores))])
     everything = tune(cases, LAWS, which, limits)
     scores = [score(cases, law, which, everything) for law in LAWS]
-    rows.append(["tuned on all", f"{everything:g} um", *_cells(_together(scores))])
+    rows.append(["tuned on all", f"{everything:g} um", *_cells(together(scores))])
     return Table(title=title, columns=("law left out", "limit", *_COLUMNS), rows=rows)
 
 
@@ -168,7 +140,7 @@ def _default(cases: Cases, margin: float) -> Table:
     scores = [score(cases, law, "predicted_um", margin) for law in LAWS]
     for law, found in zip(LAWS, scores, strict=True):
         rows.append([law.replace("_", " "), *_cells(found)])
-    rows.append(["all", *_cells(_together(scores))])
+    rows.append(["all", *_cells(together(scores))])
     return Table(
         title=f"The default gap rule as it is shipped: margin {margin:g} um",
         columns=("law", *_COLUMNS),
@@ -186,30 +158,9 @@ _COLUMNS = (
 )
 
 
-def _together(scores: Sequence[Score]) -> Score:
-    return Score(
-        leads=tuple(lead for each in scores for lead in each.leads),
-        n_bridged=sum(each.n_bridged for each in scores),
-        n_false=sum(each.n_false for each in scores),
-        n_sound=sum(each.n_sound for each in scores),
-    )
-
-
 def _cells(found: Score) -> list[str]:
-    leads = np.array(found.leads) if found.leads else np.zeros(1)
-    early = int((leads > EARLY_PULSES).sum())
-    lead = ", ".join(f"{value:.1f}" for value in np.quantile(leads, (0.05, 0.5, 0.95)))
-    return [
-        *_share(len(found.leads), found.n_bridged),
-        *_share(found.n_false, found.n_sound),
-        lead,
-        f"{early} of {found.n_bridged}",
-    ]
-
-
-def _share(k: int, n: int) -> list[str]:
-    interval = stats.binomtest(k, n).proportion_ci()
-    return [f"{k} of {n}, {k / n:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"]
+    early = sum(lead > EARLY_PULSES for lead in found.leads)
+    return [*found.cells(), f"{early} of {found.n_bridged}"]
 
 
 def _voltage(cases: Cases, rule: Rule) -> Table:
@@ -225,10 +176,10 @@ def _voltage(cases: Cases, rule: Rule) -> Table:
                 before += bool(seen[0] < bridge)
                 after += bool(bridge <= seen[0] < bridge + 1)
         n = len(watched)
-        rows.append([fate, *_share(before, n), *_share(after, n)])
+        rows.append([fate, *share_cells(before, n), *share_cells(after, n)])
     sound = [each for law in LAWS for each in cases[law, "none"]]
     false = sum(bool((each.history.voltage_drop + 0.06 > rule.set_value).any()) for each in sound)
-    rows.append(["none: held for nothing", *_share(false, len(sound)), "", ""])
+    rows.append(["none: held for nothing", *share_cells(false, len(sound)), "", ""])
     return Table(
         title="Voltage alone: it says what has happened, wherever it has",
         columns=("bridge", "before the short", "95 %", "at the scan after it", "95 %"),
@@ -237,16 +188,23 @@ def _voltage(cases: Cases, rule: Rule) -> Table:
 
 
 def _apart(cases: Cases, margin: float) -> Table:
-    sudden = [each for law in LAWS for each in cases[law, "inside"] if each.is_within_one_pulse]
+    sudden = [
+        each for law in LAWS for each in cases[law, "inside"] if is_within_one_pulse(each.history)
+    ]
     near = [each for law in LAWS for each in cases[law, "near_miss"]]
-    caught = sum(each.lead(each.predicted_um, margin) is not None for each in sudden)
+    caught = sum(
+        lead_pulses(each.history, each.predicted_um, margin) is not None for each in sudden
+    )
     held = sum(bool((each.predicted_um < margin).any()) for each in near)
     return Table(
         title="Listed apart, for the default gap rule",
         columns=("histories", "held", "95 %"),
         rows=[
-            ["bridge within one pulse", *(_share(caught, len(sudden)) if sudden else ("0", ""))],
-            ["near miss, 3 to 25 % of the gap left", *_share(held, len(near))],
+            [
+                "bridge within one pulse",
+                *(share_cells(caught, len(sudden)) if sudden else ("0", "")),
+            ],
+            ["near miss, 3 to 25 % of the gap left", *share_cells(held, len(near))],
         ],
     )
 

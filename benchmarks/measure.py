@@ -1,9 +1,6 @@
 """The core set of metrics with the same counts by hand-called cc3d, edt and numpy.bincount."""
 
-import ctypes
-import gc
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.peak_memory import peak_from_now
 from benchmarks.tables import Report, Table
 from benchmarks.timing import Timings, interleave, one_core, processor_s
 from lithoscope_pipeline.labels import LITHIUM, PLATING_SIDE, STRIPPING_SIDE, Label
@@ -202,18 +200,9 @@ def _by_us(source: LabelFile) -> int:
 def _main(path: str, edge: str) -> None:
     n = int(edge)
     measure_labels(make_labels(Case(edge=48, speckle=0.002)), voxel_um=VOXEL_UM)
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _status_bytes("VmRSS")
+    peak_bytes = peak_from_now()
     n_bytes = _by_us(LabelFile(Path(path), (n, n, n)))
-    print(json.dumps([_status_bytes("VmHWM") - before, n_bytes]))
-
-
-def _status_bytes(key: str) -> int:
-    found = re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert found is not None, key
-    return 1024 * int(found.group(1))
+    print(json.dumps([peak_bytes(), n_bytes]))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from benchmarks.tables import Report, Table
+from benchmarks.warned import (
+    Score,
+    is_within_one_pulse,
+    lead_pulses,
+    share_cells,
+    together,
+)
 from lithoscope_models.calibration.tables import CALIBRATION_FILE, read_calibration
 from lithoscope_models.model_file import DEFAULT_MODEL, find_model
 from lithoscope_pipeline.growth_histories import (
@@ -23,8 +29,6 @@ from lithoscope_pipeline.measure.history import ComingPulse, measure_short_eta
 
 SEED = 2027
 N_OF: dict[Fate, int] = {"inside": 300, "none": 300, "near_miss": 50, "outside": 50}
-#: A bridge whose last scan before it left more of the gap than this came within one pulse.
-ONE_PULSE_SHARE = 0.25
 LIMITS = np.round(np.arange(0.5, 2.05, 0.05), 2)
 Vector = NDArray[np.float64]
 Cases = dict[tuple[GrowthLaw, Fate], list["Announced"]]
@@ -37,40 +41,13 @@ class Announced:
     history: GrowthHistory
     eta: Vector
 
-    @property
-    def is_within_one_pulse(self) -> bool:
-        """Whether no scan showed that it was near."""
-        bridge, true = self.history.bridge_pulse, self.history.true_um
-        return bridge is not None and bool(
-            true[int(np.ceil(bridge)) - 1] > ONE_PULSE_SHARE * true[0]
-        )
-
     def lead(self, limit: float) -> float | None:
         """Give the pulses from the first scan under a limit to the bridge; None without one."""
-        low = np.flatnonzero(self.eta < limit)
-        bridge = self.history.bridge_pulse
-        if not len(low) or bridge is None or low[0] >= bridge:
-            return None
-        return float(bridge - low[0])
+        return lead_pulses(self.history, self.eta, limit)
 
     def is_alarmed(self, limit: float) -> bool:
         """Whether any scan is under a limit."""
         return bool((self.eta < limit).any())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """What a limit does with some histories."""
-
-    leads: tuple[float, ...]
-    n_bridged: int
-    n_false: int
-    n_sound: int
-
-    @property
-    def loss(self) -> float:
-        """The worse of the share that is missed and the share that is announced for nothing."""
-        return max(1 - len(self.leads) / self.n_bridged, self.n_false / self.n_sound)
 
 
 def measure(*, is_quick: bool) -> Report:
@@ -150,7 +127,7 @@ def announce(history: GrowthHistory) -> Announced:
 
 def score(cases: Cases, law: GrowthLaw, limit: float) -> Score:
     """Judge one limit on one law."""
-    bridged = [each for each in cases[law, "inside"] if not each.is_within_one_pulse]
+    bridged = [each for each in cases[law, "inside"] if not is_within_one_pulse(each.history)]
     leads = [each.lead(limit) for each in bridged]
     sound = cases[law, "none"]
     return Score(
@@ -169,8 +146,8 @@ def _left_out(cases: Cases) -> Table:
         limit = float(LIMITS[int(np.argmin(losses))])
         found = score(cases, law, limit)
         scores.append(found)
-        rows.append([law.replace("_", " "), f"{limit:g}", *_cells(found)])
-    rows.append(["all, each left out", "", *_cells(_together(scores))])
+        rows.append([law.replace("_", " "), f"{limit:g}", *found.cells()])
+    rows.append(["all, each left out", "", *together(scores).cells()])
     return Table(
         title="The limit tuned without the law",
         columns=("law left out", "limit", *_COLUMNS),
@@ -181,25 +158,27 @@ def _left_out(cases: Cases) -> Table:
 def _at_one(cases: Cases) -> Table:
     scores = [score(cases, law, 1.0) for law in LAWS]
     rows = [
-        [law.replace("_", " "), *_cells(found)] for law, found in zip(LAWS, scores, strict=True)
+        [law.replace("_", " "), *found.cells()] for law, found in zip(LAWS, scores, strict=True)
     ]
-    rows.append(["all", *_cells(_together(scores))])
+    rows.append(["all", *together(scores).cells()])
     return Table(title="Below 1", columns=("law", *_COLUMNS), rows=rows)
 
 
 def _apart(cases: Cases) -> Table:
-    sudden = [each for law in LAWS for each in cases[law, "inside"] if each.is_within_one_pulse]
+    sudden = [
+        each for law in LAWS for each in cases[law, "inside"] if is_within_one_pulse(each.history)
+    ]
     outside = [each for law in LAWS for each in cases[law, "outside"]]
     near = [each for law in LAWS for each in cases[law, "near_miss"]]
     return Table(
         title="Listed apart, below 1",
         columns=("histories", "announced", "95 %"),
         rows=[
-            ["bridge within one pulse", *_share(sum(_leads(sudden)), len(sudden))],
-            ["bridge outside the view", *_share(sum(_leads(outside)), len(outside))],
+            ["bridge within one pulse", *share_cells(sum(_leads(sudden)), len(sudden))],
+            ["bridge outside the view", *share_cells(sum(_leads(outside)), len(outside))],
             [
                 "near miss, 3 to 25 % of the gap left",
-                *_share(sum(each.is_alarmed(1.0) for each in near), len(near)),
+                *share_cells(sum(each.is_alarmed(1.0) for each in near), len(near)),
             ],
         ],
     )
@@ -216,28 +195,3 @@ _COLUMNS = (
 
 def _leads(cases: Sequence[Announced]) -> list[bool]:
     return [each.lead(1.0) is not None for each in cases]
-
-
-def _together(scores: Sequence[Score]) -> Score:
-    return Score(
-        leads=tuple(lead for each in scores for lead in each.leads),
-        n_bridged=sum(each.n_bridged for each in scores),
-        n_false=sum(each.n_false for each in scores),
-        n_sound=sum(each.n_sound for each in scores),
-    )
-
-
-def _cells(found: Score) -> list[str]:
-    leads = np.array(found.leads) if found.leads else np.zeros(1)
-    return [
-        *_share(len(found.leads), found.n_bridged),
-        *_share(found.n_false, found.n_sound),
-        ", ".join(f"{value:.1f}" for value in np.quantile(leads, (0.05, 0.5, 0.95))),
-    ]
-
-
-def _share(k: int, n: int) -> list[str]:
-    if not n:
-        return ["none", ""]
-    interval = stats.binomtest(k, n).proportion_ci()
-    return [f"{k} of {n}, {k / n:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"]

@@ -1,10 +1,7 @@
 """Memory of a slab, from counts to slices: what is planned and what a process then takes."""
 
-import ctypes
-import gc
 import importlib.util
 import json
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from typing import cast
 
 import numpy as np
 
+from benchmarks.peak_memory import peak_from_now
 from benchmarks.tables import Report, Table
 from lithoscope_pipeline.correct import Correction, RingMethod
 from lithoscope_pipeline.reconstruct import (
@@ -113,10 +111,7 @@ def _main(backend: str, rings: str, n_angles: str, n_rows: str, n_columns: str) 
 def _run(
     backend: Backend, correction: Correction, n_angles: int, n_rows: int, n_columns: int
 ) -> tuple[int, int]:
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _status_bytes("VmRSS")
+    peak_bytes = peak_from_now()
     shape = n_rows, n_columns
     flats = np.full((N_BEAMS, *shape), 60000, np.uint16)
     darks = np.full((N_BEAMS, *shape), 100, np.uint16)
@@ -131,17 +126,11 @@ def _run(
         backend=backend,
         correction=correction,
     )
-    taken = _status_bytes("VmHWM") - before
+    taken = peak_bytes()
     scan = ScanSize(
         n_angles=n_angles, n_columns=n_columns, size=kept.shape[1], n_beam_frames=2 * N_BEAMS
     )
     return slab_memory(backend, scan, n_rows, correction=correction).host_bytes, taken
-
-
-def _status_bytes(key: str) -> int:
-    found = re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert found is not None, key
-    return 1024 * int(found.group(1))
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ from lithoscope_dashboard.app import make_app
 from lithoscope_dashboard.board import Board
 from lithoscope_dashboard.errors import DashboardError
 from lithoscope_dashboard.follower import Follower
-from lithoscope_dashboard.guard import Place, is_loopback
+from lithoscope_dashboard.guard import Place
 from lithoscope_dashboard.machine import MachineWatch
 from lithoscope_dashboard.post import Post
 from lithoscope_dashboard.shelf import ShelfWatch
 from lithoscope_dashboard.web import WebServer, bind, url_of
 from lithoscope_messages import Life
+from lithoscope_messages.hosts import is_loopback
 from lithoscope_store.durable import write_atomic
 from lithoscope_store.layout import Store
 

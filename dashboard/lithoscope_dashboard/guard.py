@@ -4,7 +4,6 @@ A page on another site can make a browser send requests to 127.0.0.1. The Host h
 foreign name was pointed here (DNS rebinding), the Origin header when a foreign page asks.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,16 +21,6 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _OPEN = frozenset({"/login", "/assets/login.css"})
 #: No wish and no callback is longer.
 LONGEST_BODY = 2**20
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is only reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,6 @@ CLASSES = (
 )
 BY_KEY = {each.key: each for each in CLASSES}
 
-SURFACE = "#131a22"
 GRID = "#263241"
 TEXT = "#e8eef4"
 MUTED = "#9fb0c0"

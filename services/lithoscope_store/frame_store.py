@@ -212,9 +212,6 @@ class FrameWriter:
                 self._sets[name] = (layout, _FIRST_CAPACITY)
         return self._sets[name][0]
 
-    def _layout_of(self, key: FrameKey) -> FrameLayout:
-        return self._sets[key.kind, key.set][0]
-
     def _sync_files(self) -> None:
         try:
             with naming_full_disk(self._folder):

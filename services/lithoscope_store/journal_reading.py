@@ -41,12 +41,7 @@ def read_journal(path: Path) -> list[Entry]:
     CorruptDataError
         If an entry is not what was written; the text names it.
     """
-    if not path.is_file():
-        raise NotStoredError(f"there is no journal at {path}; check --store and the name")
-    with (
-        naming_errors(path),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
-    ):
+    with open_to_read(path) as connection:
         if not check_journal(connection, path):
             return []
         return list(read_entries(connection, path, 0, -1))
@@ -62,15 +57,30 @@ def journal_owner(path: Path) -> tuple[str | None, bool]:
     StoreFormatError, CorruptDataError
         If it is no journal, or of a newer version.
     """
+    with open_to_read(path) as connection:
+        if not check_journal(connection, path):
+            return None, False
+        return read_property(connection, "experiment"), read_property(connection, "sealed") == "1"
+
+
+@contextmanager
+def open_to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a journal file that is only read.
+
+    Raises
+    ------
+    NotStoredError
+        If there is no file.
+    StoreFormatError, CorruptDataError
+        If what is done with it finds that it is no journal.
+    """
     if not path.is_file():
         raise NotStoredError(f"there is no journal at {path}; check --store and the name")
     with (
         naming_errors(path),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
     ):
-        if not check_journal(connection, path):
-            return None, False
-        return read_property(connection, "experiment"), read_property(connection, "sealed") == "1"
+        yield connection
 
 
 def check_journal(connection: sqlite3.Connection, path: Path) -> bool:

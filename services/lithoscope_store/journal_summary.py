@@ -2,12 +2,11 @@
 
 import json
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from lithoscope_store.errors import NotStoredError
-from lithoscope_store.journal_reading import check_journal, naming_errors, read_property
+from lithoscope_store.journal_reading import check_journal, open_to_read, read_property
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +39,7 @@ def journal_summary(path: Path) -> JournalSummary:
     StoreFormatError, CorruptDataError
         If it is no journal, or of a newer version.
     """
-    if not path.is_file():
-        raise NotStoredError(f"there is no journal at {path}; check --store and the name")
-    with (
-        naming_errors(path),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
-    ):
+    with open_to_read(path) as connection:
         if not check_journal(connection, path):
             raise NotStoredError(f"nothing stands in {path}")
         is_sealed = read_property(connection, "sealed") == "1"

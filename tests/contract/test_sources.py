@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from demo_process import until
 from foreign import (
     N_DARKS,
     N_FLATS,
@@ -26,6 +25,7 @@ from foreign import (
 from numpy.typing import NDArray
 from senders import SENDERS, Sender
 from spine import Spine, spine
+from waiting import until
 
 from lithoscope_messages import ScanAccount, ScanCompleted
 from lithoscope_services.settings import Settings, replace_values

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from demo_process import until
 from spine import Spine, spine
 from typer.testing import CliRunner
+from waiting import until
 
 from lithoscope_messages import (
     AcknowledgeRequested,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import zmq
-from demo_process import until
 from foreign import (
     N_DARKS,
     N_FLATS,
@@ -19,6 +18,7 @@ from foreign import (
 )
 from spine import Spine, spine
 from stored_frames import check_stored
+from waiting import until
 
 from lithoscope_messages import ExperimentStarted, FrameKey, ScanAccount, ScanCompleted
 from lithoscope_services.settings import Settings, replace_values

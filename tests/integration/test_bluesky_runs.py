@@ -28,9 +28,9 @@ from bluesky_lab import (
     cycling,
     taken,
 )
-from demo_process import until
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, Sent, scan_of
 from spine import spine
+from waiting import until
 
 from lithoscope_messages import FrameKey, ScanCompleted, ScanStarted
 from lithoscope_services.errors import ServiceError

@@ -32,8 +32,8 @@ from bluesky_lab import (
     taken,
     twice,
 )
-from demo_process import until
 from foreign import scan_of
+from waiting import until
 
 from lithoscope_store import FrameReader
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import zmq
 from dectris_sender import end, image, series_of, start
-from demo_process import until
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, Sent, scan_of
 from spine import Spine, spine
 from stored_frames import check_stored
+from waiting import until
 
 from lithoscope_messages import FrameKey, ScanAccount
 from lithoscope_services.settings import Settings, replace_values

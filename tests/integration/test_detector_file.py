@@ -6,10 +6,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
-from demo_process import until
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, Sent, scan_of, thinned
 from senders import Gigafrost
 from spine import Spine, spine
+from waiting import until
 
 from lithoscope_messages import ScanAccount
 from lithoscope_services.settings import Settings, replace_values

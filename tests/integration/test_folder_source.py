@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from demo_process import until
 from file_writer import FileWriter, file_writer, write_dxchange, write_nxtomo
 from foreign import COLUMNS, N_FLATS, N_PROJECTIONS, ROWS, Sent, scan_of
 from spine import Spine, begin, spine
 from stored_frames import check_stored
+from waiting import until
 
 from lithoscope_messages import (
     ExpectedCount,

@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 import zmq
-from demo_process import until
 from live_scans import COLUMNS, N_VIEWS, ROWS, SLAB_ROWS, RodScan
 from spine import Spine, spine
+from waiting import until
 
 from lithoscope_messages import (
     ExperimentDescription,

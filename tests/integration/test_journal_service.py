@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import zmq
-from demo_process import until
 from spine import Spine, spine
+from waiting import until
 
 from lithoscope_messages import (
     ExperimentDescription,

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 import zmq
 from bluesky_lab import proxy, publisher, taken
-from demo_process import running, until
+from demo_process import running
 from file_writer import write_dxchange
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, Sent, scan_of
 from numpy.typing import NDArray
 from senders import SENDERS, Sender
 from spine import Spine, spine
 from typer.testing import CliRunner
+from waiting import until
 
 from lithoscope_messages import SlabReady, StageFailed
 from lithoscope_services.cli.app import make_app

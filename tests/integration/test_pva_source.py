@@ -17,10 +17,10 @@ import numcodecs.blosc
 import numcodecs.lz4
 import numpy as np
 import pytest
-from demo_process import until
 from numpy.typing import NDArray
 from pva_sender import ImageServer, noise
 from spine import Spine, spine
+from waiting import until
 
 from lithoscope_messages import ScanAccount
 from lithoscope_services.settings import Settings, replace_values

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_process import until
+from waiting import until
 
 pytest.importorskip("bluesky_queueserver", reason="pip install '.[beamline,dev]'")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
-from demo_process import until
 from spine import COLUMNS, ROWS, Spine, all_keys, begin, described, image, send, spine
+from waiting import until
 
 from lithoscope_messages import (
     ExpectedCount,

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import zmq
 from dectris_sender import series_of
-from demo_process import until
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, gigafrost, scan_of
 from spine import spine
+from waiting import until
 
 from lithoscope_services.errors import UnsafeEndpointError
 from lithoscope_services.settings import Settings, replace_values

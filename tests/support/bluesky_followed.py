@@ -14,10 +14,10 @@ from bluesky_lab import (
     proxy,
     publisher,
 )
-from demo_process import until
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, Sent
 from spine import Spine, spine
 from stored_frames import check_stored
+from waiting import until
 
 from lithoscope_messages import ScanAccount
 from lithoscope_services.settings import Settings, replace_values

@@ -9,14 +9,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import zmq
+from waiting import until
 
 from lithoscope_messages import FactMessage, Role, adapter_of
 from lithoscope_services.journal_client import JournalClient
@@ -30,15 +30,6 @@ TOKEN = "0" * 16
 DEADLINE_S = 30.0
 SHAPE = (8, 10, 12)
 _FACTS = adapter_of(FactMessage)
-
-
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait for a condition, never for a time."""
-    end_s = time.monotonic() + deadline_s
-    while not condition():
-        if time.monotonic() > end_s:
-            pytest.fail(f"{what} did not happen within {deadline_s:.0f} s")
-        time.sleep(0.05)
 
 
 class Instance:
@@ -90,7 +81,7 @@ class Instance:
 
     def wait_url(self) -> str:
         announced = self.runtime_dir / "dashboard.json"
-        wait_for(announced.exists, "the announcement of the dashboard")
+        until(announced.exists, timeout_s=DEADLINE_S, what="the announcement of the dashboard")
         return str(json.loads(announced.read_text())["url"])
 
     def append(self, *facts: dict[str, Any]) -> None:

@@ -2,9 +2,8 @@
 
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,14 +76,6 @@ def services(process: psutil.Process) -> dict[str, psutil.Process]:
         elif "lithoscope_dashboard" in words:
             found["dashboard"] = child
     return found
-
-
-def until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
-    """Wait for a condition; fail with what was waited for."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"waited {timeout_s:.0f} s for {what}"
-        time.sleep(0.05)  # the pace of looking, not a guess at how long it takes
 
 
 def entries(store: Path, name: str) -> list[Entry]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from demo_process import until
 from numpy.typing import NDArray
+from waiting import until
 
 SERVER = Path(__file__).with_name("pva_server.py")
 

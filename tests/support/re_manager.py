@@ -15,8 +15,8 @@ from typing import Any
 
 import zmq
 from bluesky_queueserver import CommTimeoutError, ZMQCommSendThreads
-from demo_process import until
 from fakeredis import TcpFakeServer
+from waiting import until
 
 STARTUP = Path(__file__).parents[2] / "deploy" / "queueserver" / "startup"
 #: Questions that change nothing.

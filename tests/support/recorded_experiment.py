@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import zmq
-from demo_process import services, until
+from demo_process import services
+from waiting import until
 
 from lithoscope_messages import (
     ExpectedCount,

@@ -11,9 +11,9 @@ from typing import Protocol
 
 import zmq
 from dectris_sender import end, image, start
-from demo_process import until
 from foreign import COLUMNS, KINDS, N_FLATS, ROWS, Sent, areadetector, garbage, gigafrost
 from pva_sender import ImageServer
+from waiting import until
 
 #: The NDAttribute by which areaDetector writes DXchange files.
 SAVE_DEST = {0: "/exchange/data_dark", 1: "/exchange/data_white", 2: "/exchange/data"}

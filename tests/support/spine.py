@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import zmq
-from demo_process import until
 from numpy.typing import NDArray
+from waiting import until
 
 from lithoscope_messages import (
     Entry,

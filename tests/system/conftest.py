@@ -15,11 +15,17 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser_flags() -> list[str]:
+    """How it is started; a file that wants it otherwise has its own."""
+    return FLAGS
+
+
+@pytest.fixture(scope="module")
+def browser(browser_flags: list[str]) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs a Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=browser_flags)
         yield opened
         opened.close()
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from demo_process import demo_command, running, until
+from demo_process import demo_command, running
+from waiting import until
 
 from lithoscope_store import FORMAT_VERSION, JournalDatabase, find_instance
 from lithoscope_store.layout import Store

@@ -10,16 +10,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from dashboard_instance import (
-    DEADLINE_S,
-    NAME,
-    TOKEN,
-    Instance,
-    fetch,
-    running_instance,
-    wait_for,
-)
+from dashboard_instance import DEADLINE_S, NAME, TOKEN, Instance, fetch, running_instance
+from overheard import overhear
 from playwright.sync_api import Page, expect
+from waiting import until
 
 from lithoscope_messages import ApprovalRequested
 
@@ -33,7 +27,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         made.add_scan(0, gap_um=110.0)
         made.propose(0)
         health = f"{made.url}api/v1/health"
-        wait_for(lambda: json.loads(fetch(health)[2])["head"] == 3, "the proposal on the page")
+        until(
+            lambda: json.loads(fetch(health)[2])["head"] == 3,
+            timeout_s=DEADLINE_S,
+            what="the proposal on the page",
+        )
         yield made
 
 
@@ -134,19 +132,14 @@ def test_a_silent_journal_makes_no_line_dead(
 def test_the_page_fits_loads_nothing_from_elsewhere_and_breaks_no_policy(
     instance: Instance, page: Page, size: tuple[int, int]
 ) -> None:
-    complaints: list[str] = []
-    addresses: list[str] = []
-    page.on("console", lambda each: complaints.append(each.text) if each.type == "error" else None)
-    page.on("pageerror", lambda each: complaints.append(str(each)))
-    page.on("request", lambda each: addresses.append(each.url))
+    heard = overhear(page)
     page.set_viewport_size({"width": size[0], "height": size[1]})
 
     page.goto(instance.url)
     expect(page.locator("#approve-0")).to_be_visible()
 
-    assert complaints == []
-    own = (instance.url, "data:", "blob:")
-    assert [each for each in addresses if not each.startswith(own)] == []
+    assert heard.complaints == []
+    assert heard.elsewhere(instance.url) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 

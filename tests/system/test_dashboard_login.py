@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from dashboard_instance import NAME, Instance, fetch, running_instance, wait_for
+from dashboard_instance import DEADLINE_S, NAME, Instance, fetch, running_instance
 from playwright.sync_api import Page, expect
+from waiting import until
 
 from lithoscope_messages import ApprovalRequested, DisarmRequested
 from lithoscope_store.accounts import put_account
@@ -31,8 +32,10 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         made.propose(0)
         viewer = Person(made.url, "the-viewer")
         shown = f"{made.url}api/v1/view?at=/decisions"
-        wait_for(
-            lambda: b"proposal-0" in fetch(shown, Cookie=viewer.cookie)[2], "the proposal there"
+        until(
+            lambda: b"proposal-0" in fetch(shown, Cookie=viewer.cookie)[2],
+            timeout_s=DEADLINE_S,
+            what="the proposal there",
         )
         yield made
 

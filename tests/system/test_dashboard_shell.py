@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from dashboard_instance import NAME, Instance, fetch, running_instance, wait_for
+from dashboard_instance import DEADLINE_S, NAME, Instance, fetch, running_instance
+from overheard import overhear
 from playwright.sync_api import Page, expect
+from waiting import until
 
 from lithoscope_messages import (
     AcknowledgeRequested,
@@ -41,7 +43,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         made.alarm(1, reason=EVIL)
         made.fail(1)
         health = f"{made.url}api/v1/health"
-        wait_for(lambda: json.loads(fetch(health)[2])["head"] == 10, "the facts on the page")
+        until(
+            lambda: json.loads(fetch(health)[2])["head"] == 10,
+            timeout_s=DEADLINE_S,
+            what="the facts on the page",
+        )
         yield made
 
 
@@ -215,11 +221,7 @@ def test_nobody_meets_a_barrier(instance: Instance, page: Page, theme: str) -> N
 def test_nothing_is_cut_off_comes_from_elsewhere_or_breaks_the_policy(
     instance: Instance, page: Page, size: tuple[int, int]
 ) -> None:
-    complaints: list[str] = []
-    addresses: list[str] = []
-    page.on("console", lambda each: complaints.append(each.text) if each.type == "error" else None)
-    page.on("pageerror", lambda each: complaints.append(str(each)))
-    page.on("request", lambda each: addresses.append(each.url))
+    heard = overhear(page)
     page.set_viewport_size({"width": size[0], "height": size[1]})
 
     for path in PAGES:
@@ -227,9 +229,8 @@ def test_nothing_is_cut_off_comes_from_elsewhere_or_breaks_the_policy(
         expect(page.locator("#sequence")).to_have_text(DRAWN)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
 
-    assert complaints == []
-    own = (instance.url, "data:", "blob:")
-    assert [each for each in addresses if not each.startswith(own)] == []
+    assert heard.complaints == []
+    assert heard.elsewhere(instance.url) == []
 
 
 @pytest.mark.parametrize(

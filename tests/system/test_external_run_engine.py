@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from bluesky_lab import proxy
-from demo_process import entries, frame_hashes, label_hashes, running, until
+from demo_process import entries, frame_hashes, label_hashes, running
+from waiting import until
 
 from lithoscope_messages import ElectrochemistryAppended, ScanCompleted
 from lithoscope_store import Store

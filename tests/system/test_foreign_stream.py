@@ -6,8 +6,9 @@ from pathlib import Path
 import psutil
 import pytest
 import zmq
-from demo_process import entries, running, services, until
+from demo_process import entries, running, services
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, gigafrost, scan_of
+from waiting import until
 
 from lithoscope_messages import ExperimentEnded, ScanCompleted
 from lithoscope_store import FrameReader, Store

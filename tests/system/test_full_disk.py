@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from demo_process import until
 from spine import Spine, all_keys, begin, described, send, spine
+from waiting import until
 
 from lithoscope_messages import FrameKey, StageFailed
 from lithoscope_store import FrameReader

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from demo_process import demo_command, entries, running, services, until
+from demo_process import demo_command, entries, running, services
 from playwright.sync_api import Page, expect, sync_playwright
+from waiting import until
 
 from lithoscope_messages import ActionApproved, ProposalMade
 from lithoscope_store import Store, find_instance

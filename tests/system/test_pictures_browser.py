@@ -4,17 +4,17 @@ import csv
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterator
 
 import pictured_cell as cell
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from dashboard_instance import Instance, fetch, running_instance, wait_for
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from dashboard_instance import DEADLINE_S, Instance, fetch, running_instance
+from overheard import overhear
+from playwright.sync_api import Locator, Page, Route, expect
+from waiting import until
 
 pytestmark = [pytest.mark.system, pytest.mark.browser]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # As for the other pages, but with WebGL by the processor.
 FLAGS = [
     *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -36,18 +36,17 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         for scan in range(3):
             cell.add(made, scan, missing=7 if scan == 0 else 0)
         health = f"{made.url}api/v1/health"
-        wait_for(lambda: json.loads(fetch(health)[2])["head"] == N_FACTS, "the scans on the page")
+        until(
+            lambda: json.loads(fetch(health)[2])["head"] == N_FACTS,
+            timeout_s=DEADLINE_S,
+            what="the scans on the page",
+        )
         yield made
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("needs a Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
+def browser_flags() -> list[str]:
+    return FLAGS
 
 
 def plane(page: Page, axis: str) -> Locator:
@@ -237,8 +236,10 @@ def test_the_3d_page_answers_what_a_person_asks(instance: Instance, page: Page) 
     assert abs(extent_um[1] - cell.VOXEL_UM * cell.HEIGHTS[NEWEST]) <= 2 * cell.VOXEL_UM
     whole = int(canvas.get_attribute("data-triangles") or 0)
     page.locator("[data-class=stripping_electrode].toggle").click()
-    wait_for(
-        lambda: 0 < int(canvas.get_attribute("data-triangles") or 0) < whole, "a hidden class"
+    until(
+        lambda: 0 < int(canvas.get_attribute("data-triangles") or 0) < whole,
+        timeout_s=DEADLINE_S,
+        what="a hidden class",
     )
     page.get_by_label("ghost of the scan before").check()
     expect(canvas).to_have_attribute("data-ghost", str(TIGHTEST))
@@ -289,11 +290,7 @@ def test_without_webgl_the_numbers_are_there_all_the_same(instance: Instance, pa
 def test_a_page_fits_keeps_nobody_out_loads_nothing_from_elsewhere_and_runs_no_name(
     instance: Instance, page: Page, path: str
 ) -> None:
-    complaints: list[str] = []
-    addresses: list[str] = []
-    page.on("console", lambda each: complaints.append(each.text) if each.type == "error" else None)
-    page.on("pageerror", lambda each: complaints.append(str(each)))
-    page.on("request", lambda each: addresses.append(each.url))
+    heard = overhear(page)
 
     page.goto(instance.url + path[1:])
     expect(page.locator("#main")).to_be_visible()
@@ -302,13 +299,16 @@ def test_a_page_fits_keeps_nobody_out_loads_nothing_from_elsewhere_and_runs_no_n
         page.set_viewport_size({"width": width, "height": height})
         expect(page.locator("#main")).to_be_visible()
         # Curves are drawn anew a moment after the window has changed.
-        wait_for(lambda: page.evaluate(FITS), f"{path} fitting {width} pixels")
+        until(
+            lambda: page.evaluate(FITS),
+            timeout_s=DEADLINE_S,
+            what=f"{path} fitting {width} pixels",
+        )
     assert barriers(page) == []
 
-    assert complaints == []
+    assert heard.complaints == []
     assert page.evaluate("window.wasRun") is None
-    own = (instance.url, instance.url.replace("http", "ws", 1), "data:", "blob:")
-    assert [each for each in addresses if not each.startswith(own)] == []
+    assert heard.elsewhere(instance.url, instance.url.replace("http", "ws", 1)) == []
 
 
 @pytest.mark.parametrize(

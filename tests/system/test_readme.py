@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 import tifffile
-from demo_process import running, until
+from demo_process import running
+from waiting import until
 
 from lithoscope_store import Store, read_journal, read_slab, volume_info
 

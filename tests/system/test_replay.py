@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from demo_process import entries, until
+from demo_process import entries
 from recorded_experiment import DARK_SCAN, N_SCANS, SILENT_SCAN, journal_of, record_experiment
 from small_experiment import make_experiment
+from waiting import until
 
 from lithoscope_messages import (
     ElectrochemistryAppended,
@@ -192,7 +193,6 @@ def test_a_replay_that_is_paused_goes_on_where_it_was(store: Path, is_soak: bool
     from lithoscope_services.replay.control import control_replay
 
     name = f"{NAME}-paused"
-    done: list[object] = []
     options = ReplayOptions(store=store, experiment=NAME, name=name, speed=1e-3, has_page=False)
     said: list[str] = []
 
@@ -207,7 +207,6 @@ def test_a_replay_that_is_paused_goes_on_where_it_was(store: Path, is_soak: bool
         until(asked, timeout_s=60, what="the replay")
         said.append(control_replay(store, "speed", None))
         time.sleep(2.0)  # a pause has to last for a while
-        done.append(len(entries(store, name)))
         said.append(control_replay(store, "resume", None))
 
     thread = threading.Thread(target=steer)

@@ -5,8 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from stored_cell import hashes_of, shared_cell
+from waiting import until
 
 from lithoscope_services.chain.runner import STAGES
 from lithoscope_store import Store
@@ -51,13 +51,6 @@ def original(tmp_path_factory: pytest.TempPathFactory, is_soak: bool) -> Origina
     return original
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, f"waited for {what}"
-        time.sleep(0.05)
-
-
 def answers(store: Store, name: str) -> list[Path]:
     return list((store.unfinished.experiment(name).root / ".jobs").glob("*.answer.json"))
 
@@ -90,7 +83,11 @@ def test_four_workers_and_one_that_is_killed_give_the_bytes_of_one_process(
     original: Original,
 ) -> None:
     with running(original.command("four", "--workers", "4")) as process:
-        until(lambda: len(answers(original.store, "four")) >= 1, "the first answer")
+        until(
+            lambda: len(answers(original.store, "four")) >= 1,
+            timeout_s=DEADLINE_S,
+            what="the first answer",
+        )
         workers = [each for each in _children(process.pid) if _is_worker(each)]
         workers[0].send_signal(signal.SIGKILL)
         code = process.wait(DEADLINE_S)
@@ -110,7 +107,11 @@ def _is_worker(process: psutil.Process) -> bool:
 @pytest.mark.system
 def test_a_command_that_is_killed_goes_on_where_it_was(original: Original) -> None:
     with running(original.command("killed")) as process:
-        until(lambda: len(answers(original.store, "killed")) >= 2, "two answers")
+        until(
+            lambda: len(answers(original.store, "killed")) >= 2,
+            timeout_s=DEADLINE_S,
+            what="two answers",
+        )
         os.killpg(process.pid, signal.SIGKILL)
     kept = {path.name: path.stat().st_mtime_ns for path in answers(original.store, "killed")}
 
@@ -129,7 +130,11 @@ def test_a_scheduler_that_is_lost_and_started_again_costs_no_result(original: Or
 
     with running(original.command("lost", "--scheduler", address)) as process:
         with running(scheduler(port)), running(worker(address)):
-            until(lambda: len(answers(original.store, "lost")) >= 1, "the first answer")
+            until(
+                lambda: len(answers(original.store, "lost")) >= 1,
+                timeout_s=DEADLINE_S,
+                what="the first answer",
+            )
         with running(scheduler(port)), running(worker(address)):
             code = process.wait(DEADLINE_S)
 

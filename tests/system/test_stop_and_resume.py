@@ -7,15 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from demo_process import (
-    demo_command,
-    entries,
-    label_hashes,
-    running,
-    services,
-    undisturbed_demo,
-    until,
-)
+from demo_process import demo_command, entries, label_hashes, running, services, undisturbed_demo
+from waiting import until
 
 from lithoscope_messages import ScanCompleted
 from lithoscope_store import find_instance

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from demo_process import until
 from spine import Spine, all_keys, described, image, send, spine
+from waiting import until
 
 from lithoscope_messages import ExperimentDescription, ScanCompleted, StageFailed, VolumeReady
 from lithoscope_store import FrameReader

@@ -45,8 +45,6 @@ Phase = Literal["scan", "pulse"]
 ELECTROCHEMISTRY: Final = "electrochemistry"
 SAMPLE_KEYS: Final = ("time_s", "potential_V", "current_mA", "charge_mAh")
 
-#: The image data key is the detector's name, or that and this.
-IMAGE_SUFFIX: Final = "-data"
 #: The data key of the angles of projections ends in this.
 THETA_SUFFIX: Final = "theta_deg"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import zmq
 
-from lithoscope_messages import Entry, ExperimentEnded, Pruned
+from lithoscope_messages import ExperimentEnded, Pruned
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import JournalClient
@@ -169,13 +169,3 @@ def _person() -> str:
         raise ServiceError(
             "this account has no name, and who prunes is written down; log in by name"
         ) from error
-
-
-def pruned_parts(entries: Sequence[Entry]) -> dict[int, list[str]]:
-    """Give, for each scan that was thinned out, the parts that are gone."""
-    found: dict[int, list[str]] = {}
-    for entry in entries:
-        fact = entry.message
-        if isinstance(fact, Pruned) and fact.part not in found.setdefault(fact.scan, []):
-            found[fact.scan].append(fact.part)
-    return found

@@ -1,8 +1,7 @@
 """Listen to a 0MQ sender, whichever of PUSH and PUB it is."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -10,11 +9,11 @@ from typing import Protocol, Self
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from lithoscope_services.errors import SourceError
 from lithoscope_services.listen.arrays import ArrayListener
 from lithoscope_services.listen.finding import SourceFinding
 from lithoscope_services.listen.recognise import Dialect, Unsupported, recognise
 from lithoscope_services.sockets import FOREIGN, open_socket
+from lithoscope_services.sources.extra import beamline_extra
 from lithoscope_services.sources.tap import Pattern, RecordingReader, parts_of
 
 WAIT_MS = 100
@@ -216,20 +215,10 @@ def _listener_of(dialect: Dialect) -> Listener:
         case "array-1.0":
             return ArrayListener()
         case "dectris":
-            with _library("dectris"):
+            with beamline_extra("dectris"):
                 from lithoscope_services.listen.dectris import DectrisListener
             return DectrisListener()
         case "bluesky":
-            with _library("bluesky"):
+            with beamline_extra("bluesky"):
                 from lithoscope_services.listen.documents import DocumentListener
             return DocumentListener()
-
-
-@contextmanager
-def _library(kind: str) -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise SourceError(
-            f"source: {kind} needs {error.name}; install lithoscope[beamline]"
-        ) from error

@@ -2,9 +2,9 @@
 
 from urllib.parse import urlsplit
 
+from lithoscope_messages.hosts import is_loopback
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.settings.cluster_table import ClusterSettings
-from lithoscope_services.settings.hosts import is_loopback
 
 
 class ClusterError(ServiceError):

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from lithoscope_services.settings.hosts import is_loopback
+from lithoscope_messages.hosts import is_loopback
 from lithoscope_services.settings.table import Table
 
 PlanAction = Literal["finer_scan", "repeat_flats", "scan_more", "scan_less"]

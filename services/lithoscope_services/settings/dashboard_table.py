@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lithoscope_messages.hosts import is_loopback
 from lithoscope_services.settings.table import Table
 
 _HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
@@ -54,7 +55,7 @@ class DashboardSettings(Table):
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        return is_loopback(self.host)
 
     @model_validator(mode="after")
     def _hides_passwords(self) -> Self:

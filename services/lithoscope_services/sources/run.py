@@ -1,12 +1,11 @@
 """Which foreign source the settings ask for; each imports its library when it is needed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from lithoscope_services.errors import SourceError
 from lithoscope_services.loop import Loop
 from lithoscope_services.settings.tree import Settings
+from lithoscope_services.sources.extra import beamline_extra
 from lithoscope_services.sources.stream.source import run_stream_source
 from lithoscope_store import Store
 
@@ -25,13 +24,13 @@ def run_foreign_source(loop: Loop, settings: Settings, store: Store) -> None:
 
             run_stream_source(loop, settings, store, ArrayReceiver)
         case "dectris":
-            with _extra("dectris"):
+            with beamline_extra("dectris"):
                 from lithoscope_services.sources.dectris import STATE, DectrisReceiver
 
             open_receiver = partial(DectrisReceiver, state=loop.runtime_dir / STATE)
             run_stream_source(loop, settings, store, open_receiver)
         case "pva":
-            with _extra("pva"):
+            with beamline_extra("pva"):
                 from lithoscope_services.sources.pva import PvaReceiver
 
             run_stream_source(loop, settings, store, PvaReceiver)
@@ -45,14 +44,3 @@ def run_foreign_source(loop: Loop, settings: Settings, store: Store) -> None:
             run_folder_source(loop, settings, store)
         case kind:
             raise SourceError(f"source: {kind} is not taken; see [source] in the settings")
-
-
-@contextmanager
-def _extra(kind: str) -> Iterator[None]:
-    """Say what to install if a library of the extra is not there."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise SourceError(
-            f"source: {kind} needs {error.name}; install lithoscope[beamline]"
-        ) from error

@@ -3,12 +3,12 @@
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import pytest
 from layered_scans import layered_scan
+from waiting import until
 
 from lithoscope_models.data.cells import CellDraw
 from lithoscope_models.data.files import experiment_folder, write_experiment
@@ -231,10 +231,11 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     with subprocess.Popen(
         _command(workplace, "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:
-        deadline = time.monotonic() + 240
-        while not checkpoint.exists() and child.poll() is None:
-            assert time.monotonic() < deadline, "no checkpoint was written"
-            time.sleep(0.02)
+        until(
+            lambda: checkpoint.exists() or child.poll() is not None,
+            timeout_s=240,
+            what="a checkpoint",
+        )
         child.send_signal(signal.SIGKILL)
 
     resumed = _train(workplace, "killed")

@@ -1,14 +1,14 @@
 """Out of memory is survived: half the rows, then the processor, one warning each."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 from small_device import SmallDevice
 
-from lithoscope_pipeline.correct import Stripes
 from lithoscope_pipeline.errors import OutOfMemoryError, ParameterError
-from lithoscope_pipeline.geometry import Angles, FloatStack, FloatVolume
+from lithoscope_pipeline.geometry import FloatStack, FloatVolume
 from lithoscope_pipeline.reconstruct import Backend, FourierBackend, MemoryNeed
 from lithoscope_services.guarded_backend import GuardedBackend
 
@@ -73,27 +73,10 @@ def test_a_device_that_has_no_memory_is_given_up_for_the_processor() -> None:
 def test_slices_made_before_the_memory_ran_out_are_kept() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Tiring(SmallDevice):
-        def reconstruct(
-            self,
-            attenuation: FloatStack,
-            thetas_rad: Angles,
-            *,
-            rotation_axis_px: float,
-            voxel_um: float,
-            size: int | None = None,
-            stripes: Stripes | None = None,
-        ) -> FloatVolume:
+        def reconstruct(self, attenuation: FloatStack, *scan: Any, **how: Any) -> FloatVolume:
             if len(self.calls) > 1 and attenuation.shape[1] > 4:
                 raise MemoryError
-            return SmallDevice.reconstruct(
-                self,
-                attenuation,
-                thetas_rad,
-                rotation_axis_px=rotation_axis_px,
-                voxel_um=voxel_um,
-                size=size,
-                stripes=stripes,
-            )
+            return SmallDevice.reconstruct(self, attenuation, *scan, **how)
 
     tiring = Tiring(fits=99)
 

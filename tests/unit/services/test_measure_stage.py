@@ -1,11 +1,12 @@
 """The measure stage over a small experiment: what it waits for, lays over, and stores."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scan_parts import parts
 
 from lithoscope_messages import (
     ElectrochemistryAppended,
@@ -69,16 +70,6 @@ def labels(scan: int) -> NDArray[np.uint8]:
     if scan > 2:
         volume[4:12, 8:12, 20:24] = Label.REDEPOSITED
     return volume
-
-
-def parts(kind: str, scan: int) -> dict[str, Any]:
-    return {
-        "experiment": "cell",
-        "key": f"{kind}{scan}",
-        "time_ns": 1,
-        "producer": "test",
-        "scan": scan,
-    }
 
 
 class Cell:

@@ -1,9 +1,10 @@
 """What the register stage plans: in order, scan by scan, and now and then the first one."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
+from scan_parts import parts
 
 from lithoscope_messages import (
     Entry,
@@ -25,16 +26,6 @@ ZEROS = "0" * 64
 Verdict = Literal["reference", "resolved", "unregistered"]
 ROI = RoiVoxels(z0=1, z1=23, y0=20, y1=160, x0=30, x1=160)
 PLANES = (40.0, 54.0, 79.0, 130.0, 154.0, 168.0)
-
-
-def parts(kind: str, scan: int) -> dict[str, Any]:
-    return {
-        "experiment": "cell",
-        "key": f"{kind}{scan}",
-        "time_ns": 1,
-        "producer": "test",
-        "scan": scan,
-    }
 
 
 def started(scan: int) -> ScanStarted:

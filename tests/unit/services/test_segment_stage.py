@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scan_parts import parts
 
 from lithoscope_messages import (
     Entry,
@@ -61,16 +62,6 @@ def grey(scan: int) -> NDArray[np.float32]:
     volume[:, 80 : 102 + 3 * scan] = 0.0
     noise = np.random.default_rng(scan).normal(0, 0.2, SHAPE)
     return np.asarray(volume + noise, np.float32)
-
-
-def parts(kind: str, scan: int) -> dict[str, Any]:
-    return {
-        "experiment": "cell",
-        "key": f"{kind}{scan}",
-        "time_ns": 1,
-        "producer": "test",
-        "scan": scan,
-    }
 
 
 class Experiment:

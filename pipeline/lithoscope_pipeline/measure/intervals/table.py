@@ -94,8 +94,6 @@ class Calibration:
         Held-out experiments in all.
     metrics
         By name.
-    objects
-        Least voxels of an object, rising, and the share of such objects that are in the truth.
     """
 
     origin: LabelOrigin
@@ -104,4 +102,3 @@ class Calibration:
     holds: CalibrationRange
     n_experiments: int
     metrics: Mapping[str, MetricTable]
-    objects: tuple[tuple[int, float], ...] = ()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lithoscope_messages import GreyFinding, LabelsReady, TransformReady
+from lithoscope_messages import GreyFinding, TransformReady
 from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.history import History, ScanHistory
@@ -112,8 +112,3 @@ def references_of(grey: Mapping[str, Any]) -> GreyReferences:
         edges_px=(low_px, stripping_px, plating_px, high_px),
         verdict="resolved",
     )
-
-
-def earlier_labels(scan: ScanHistory) -> LabelsReady | None:
-    """Give the labels of a scan if a network can be shown what they were made from."""
-    return scan.labels if scan.labels is not None and scan.labels.grey is not None else None
