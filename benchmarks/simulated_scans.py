@@ -81,6 +81,8 @@ def _begin(cell: SimulatedCell, scan: int) -> ScanBegin:
         frame_shape=(detector.n_rows, detector.n_columns),
         dtype="uint16",
         voxel_size_um=detector.voxel_um,
+        energy_keV=cell.cell.optics.energy_keV,
+        distance_mm=cell.cell.optics.distance_mm or None,
         phase=ScanPhase(
             experiment_time_s=point.time_s,
             cycle=point.cycle,
