@@ -20,7 +20,7 @@ demo: setup ## a simulated experiment through everything; leaves the page up
 	$(BIN)/lithoscope demo $(ARGS)
 
 $(VENV)/.tools: $(VENV)/.installed
-	$(PIP) install --quiet --constraint constraints.txt '.[beamline,cluster,dev,echem,labels,notebook,openvino,peers,rtx,tables,train]'
+	$(PIP) install --quiet --constraint constraints.txt '.[beamline,bench,cluster,dev,echem,labels,notebook,openvino,peers,rtx,tables,train]'
 	touch $@
 
 test: $(VENV)/.tools ## lint, types, contracts and all tests against the built wheel

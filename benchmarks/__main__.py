@@ -30,7 +30,10 @@ NAMES = (
 )
 #: Only when asked for: one trains a network, with the extra `train`, two take half an hour, one
 #: needs a CUDA device.
-ON_DEMAND = ("yardstick", "gap_experiments", "interval_chain", "reconstruct_gpu")
+ON_DEMAND = (
+    *("yardstick", "gap_experiments", "interval_chain", "reconstruct_gpu"),
+    *("fine_tune", "out_of_distribution"),
+)
 RESULTS = Path(__file__).parent / "results"
 HELP = f"{', '.join(NAMES)} [all]; {', '.join(ON_DEMAND)}"
 

@@ -12,6 +12,7 @@ from benchmarks.page_browser import (
     time_slices,
 )
 from benchmarks.page_demo import MIB, middle, watch_demo
+from benchmarks.page_paced import FIRST_ALONE, N_ALONE, share_ms, watch_paced
 from benchmarks.tables import Report, Table
 
 N_VIEWERS = 20
@@ -24,6 +25,7 @@ def measure(*, is_quick: bool) -> Report:
             _slices(Path(folder) / "slices", is_quick=is_quick),
             _frames(Path(folder) / "slices", is_quick=is_quick),
             _demo(Path(folder) / "demo", is_quick=is_quick),
+            *_paced(Path(folder) / "paced", is_quick=is_quick),
         )
     return Report(
         title="Pages",
@@ -35,14 +37,18 @@ def measure(*, is_quick: bool) -> Report:
             "Chromium draws by the processor (SwiftShader). Our scene, bare WebGL with the same "
             "triangles and shaders, and the whole mesh are drawn in turn, 900 x 600 pixels, a "
             "pixel read back after each frame; the ratio is the median over frames.",
-            f"A tiny demo runs to its end with one open page. Of every four scans {N_VIEWERS} "
-            "viewers look at two: each asks for the page once a second and for six pictures of "
-            "each new scan. Latency is from the commit of MetricsReady to the change of the tile, "
-            "by one clock. Growth is from the third scan to the end, proportional set size, of "
-            "all processes of the browser and of that of the server.",
+            "A tiny demo runs to its end, as fast as it can, with one open page. Latency is from "
+            "the commit of MetricsReady to the change of the tile, by one clock. Growth is from "
+            "the third scan to the end, nothing being collected for it: proportional set size of "
+            "all processes of the browser, the heap of the page, that of the server.",
+            f"A tiny demo whose exposures take a given time. After {FIRST_ALONE + N_ALONE} scans "
+            f"Locust opens {N_VIEWERS} tabs in a process of its own on the same machine: each is "
+            "told by the line as a page is, answers its questions, and asks for six pictures of "
+            "each new scan. A scan takes from its first frame's announcement to its end; beside "
+            "the exposures lies what the run engine needs between the sets of frames.",
         ),
         tables=tables,
-        packages=("dash", "lithoscope", "numcodecs", "playwright"),
+        packages=("dash", "lithoscope", "locust", "numcodecs", "playwright"),
     )
 
 
@@ -93,10 +99,7 @@ def _frames(root: Path, *, is_quick: bool) -> Table:
 def _demo(root: Path, *, is_quick: bool) -> Table:
     root.mkdir()
     with chromium() as browser:
-        found = watch_demo(
-            browser, root / "store", n_scans=6 if is_quick else 25, n_viewers=N_VIEWERS
-        )
-    alone, watched = middle(found.scans_alone_s), middle(found.scans_watched_s)
+        found = watch_demo(browser, root / "store", n_scans=6 if is_quick else 25)
     latencies = sorted(found.latencies_s)
     greatest = f"{latencies[-1]:.2f}" if latencies else "none"
     return Table(
@@ -107,11 +110,35 @@ def _demo(root: Path, *, is_quick: bool) -> Table:
             ("journal to screen, median, s", f"{middle(found.latencies_s):.3f}"),
             ("journal to screen, greatest, s", greatest),
             ("growth of the browser, MiB", f"{found.browser_growth / MIB:.0f}"),
+            ("of it the heap of the page, MiB", f"{found.heap_growth / MIB:.0f}"),
             ("growth of the server, MiB", f"{found.server_growth / MIB:.0f}"),
-            (f"a scan without viewers, s ({len(found.scans_alone_s)})", f"{alone:.2f}"),
-            (f"a scan with {N_VIEWERS}, s ({len(found.scans_watched_s)})", f"{watched:.2f}"),
-            ("with / without", f"{watched / alone:.3f}"),
-            ("answers to viewers", str(found.n_answers)),
+        ),
+    )
+
+
+def _paced(root: Path, *, is_quick: bool) -> tuple[Table, Table]:
+    root.mkdir()
+    n_scans, scan_s = (7, 3.0) if is_quick else (10, 20.0)
+    found = watch_paced(root / "store", n_scans=n_scans, scan_s=scan_s, n_viewers=N_VIEWERS)
+    alone, watched = middle(found.alone_s), middle(found.watched_s)
+    times = Table(
+        title=f"A paced demo with {N_VIEWERS} tabs",
+        columns=("what", "value"),
+        rows=(
+            ("exposures of a scan, nominal, s", f"{found.nominal_s:.2f}"),
+            (f"a scan without tabs, s ({len(found.alone_s)})", f"{alone:.2f}"),
+            (f"a scan with them, s ({len(found.watched_s)})", f"{watched:.2f}"),
+            ("with / without", f"{watched / alone:.4f}"),
+            ("with / nominal", f"{watched / found.nominal_s:.4f}"),
             ("least credit of ingest, MiB", f"{found.least_credit_bytes / MIB:.0f}"),
         ),
     )
+    rows = [
+        (
+            *(each["name"], str(each["num_requests"]), str(each["num_failures"])),
+            *(f"{share_ms(each['response_times'], share):.0f}" for share in (0.5, 0.95)),
+        )
+        for each in found.asked
+    ]
+    heads = ("kind", "answers", "failures", "median, ms", "95 %, ms")
+    return times, Table(title="What the tabs were told", columns=heads, rows=rows)

@@ -14,7 +14,8 @@ from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, l
 from lithoscope_pipeline.decide import Rule, ScanRecord, read
 from lithoscope_pipeline.geometry import Roi
 from lithoscope_pipeline.labels import classes_of
-from lithoscope_pipeline.measure import measure_labels, measured
+from lithoscope_pipeline.measure import measure_labels
+from lithoscope_pipeline.metric import measured
 from lithoscope_pipeline.phantom import (
     Bridge,
     CellParameters,

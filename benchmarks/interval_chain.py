@@ -1,9 +1,18 @@
-"""Intervals calibrated on images, against experiments that went through the whole chain."""
+"""Intervals calibrated on images, against experiments that went through the whole chain.
 
+``python -m benchmarks.interval_chain DIR [--workers N]`` makes the experiments that are missing,
+80 s of one core each. Reconstructions stay in DIR (70 MB each) and serve the next network; after a
+kill the same command goes on.
+"""
+
+import argparse
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -12,11 +21,10 @@ from benchmarks.tables import Report, Table
 from lithoscope_models.calibration.draws import Plan, draw_experiment
 from lithoscope_models.calibration.fit import residuals_of
 from lithoscope_models.calibration.images import make_chain_images, read_images
-from lithoscope_models.calibration.labelled import label_scans
 from lithoscope_models.calibration.residuals import (
     ExperimentResiduals,
     measure_residuals,
-    read_residuals,
+    to_residuals,
 )
 from lithoscope_models.calibration.tables import CALIBRATION_FILE, read_calibration
 from lithoscope_models.errors import TrainingDataError
@@ -45,11 +53,9 @@ SHOWN = (
 
 
 def measure(*, is_quick: bool) -> Report:
-    """Make the experiments that are not stored yet, minutes each, and judge the intervals."""
-    if not is_quick:
-        for number in range(FIRST, FIRST + N_EXPERIMENTS):
-            make(number)
-    experiments = [read_residuals(path) for path in sorted(STORED.glob("*.json"))]
+    """Judge the intervals on the experiments that are stored; `make` makes them."""
+    del is_quick
+    experiments = stored()
     return Report(
         title="Intervals through the whole chain",
         method=(
@@ -57,7 +63,8 @@ def measure(*, is_quick: bool) -> Report:
             "and 20): frames with noise, corrected, reconstructed at the true axis, laid into "
             "the found frame by the true drift, faces measured, segmented by the default network "
             "with the earlier scans beside, measured. Their region is 4.7 times as large as that "
-            "of the calibration. They are in `interval_chain/`; none was calibrated on.",
+            "of the calibration. They are in `interval_chain/`, made by `python -m "
+            "benchmarks.interval_chain DIR`; none was calibrated on.",
             "Covered: scans whose true value lies in the interval, among those that are not zero "
             "in truth and labels, with the 95 % Clopper-Pearson bounds as if scans were "
             "independent, which they are not. Ratio: mean width of the intervals over the range "
@@ -67,30 +74,38 @@ def measure(*, is_quick: bool) -> Report:
     )
 
 
-def make(number: int) -> None:
-    """Make one experiment if it is not there, and keep its residuals."""
+def stored() -> list[ExperimentResiduals]:
+    """Read the experiments that the present network has labelled."""
+    told = [json.loads(path.read_text()) for path in sorted(STORED.glob("*.json"))]
+    now = _made_by()
+    return [to_residuals(each["residuals"]) for each in told if each["made_by"] == now]
+
+
+def make(number: int, work: Path) -> str:
+    """Make one experiment, or what is missing of it; give its name and what became of it."""
     experiment = draw_experiment(number, Plan())
     out = STORED / f"{experiment.name}.json"
-    if out.is_file():
-        return
+    made_by = _made_by()
+    if out.is_file() and json.loads(out.read_text())["made_by"] == made_by:
+        return f"{experiment.name}: there"
+    try:
+        folder = make_chain_images(work, experiment)
+        residuals = measure_residuals(
+            folder,
+            partial(read_images, folder),
+            DEFAULT_MODEL,
+            made_by["model_sha256"],
+            sources=("network",),
+        )["network"]
+    except TrainingDataError as error:
+        return f"{experiment.name}: {error}"
     STORED.mkdir(exist_ok=True)
-    with TemporaryDirectory() as work:
-        try:
-            folder = make_chain_images(Path(work), experiment)
-        except TrainingDataError as error:
-            print(f"{experiment.name}: {error}")
-            return
-        keep(folder, out)
+    out.write_text(json.dumps({"made_by": made_by, "residuals": asdict(residuals)}) + "\n")
+    return f"{experiment.name}: made"
 
 
-def keep(folder: Path, out: Path) -> None:
-    """Label and measure the images in a folder."""
-    sha256 = model_sha256(DEFAULT_MODEL)
-    scans = read_images(folder)
-    labelled = label_scans(folder, scans, DEFAULT_MODEL, sha256)
-    key = f"{sha256[:10]}-{METRICS_VERSION}"
-    residuals = measure_residuals(folder, scans, labelled, "network", key=key)
-    out.write_text(json.dumps(asdict(residuals)) + "\n")
+def _made_by() -> dict[str, Any]:  # JSON
+    return {"model_sha256": model_sha256(DEFAULT_MODEL), "measure_version": METRICS_VERSION}
 
 
 def judge(experiments: list[ExperimentResiduals]) -> Table:
@@ -102,7 +117,9 @@ def judge(experiments: list[ExperimentResiduals]) -> Table:
         residuals = residuals_of(experiments, name)
         residuals = residuals.where((residuals.measured != 0) | (residuals.truth != 0))
         inside = covered(tables[name], residuals)
-        low, high = intervals_of(tables[name], residuals.measured, residuals.cnr)
+        low, high = intervals_of(
+            tables[name], residuals.measured, residuals.cnr, residuals.blur_px
+        )
         errors = residuals.measured - residuals.truth
         spread = float(np.diff(np.quantile(errors, (0.025, 0.975)))[0])
         rows.append(
@@ -121,3 +138,18 @@ def judge(experiments: list[ExperimentResiduals]) -> Table:
 def _share(k: int, n: int) -> list[str]:
     interval = stats.binomtest(k, n).proportion_ci()
     return [f"{k} of {n}, {k / n:.1%}", f"{interval.low:.0%} to {interval.high:.0%}"]
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.interval_chain")
+    parser.add_argument("work", type=Path, metavar="DIR", help="where reconstructions are kept")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes [1]")
+    arguments = parser.parse_args()
+    numbers = range(FIRST, FIRST + N_EXPERIMENTS)
+    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+        for line in pool.map(partial(make, work=arguments.work), numbers):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    _main()

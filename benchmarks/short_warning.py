@@ -24,8 +24,8 @@ from lithoscope_pipeline.growth_histories import (
     StoredResiduals,
     make_history,
 )
-from lithoscope_pipeline.measure import Metric
 from lithoscope_pipeline.measure.history import ComingPulse, measure_short_eta
+from lithoscope_pipeline.metric import Metric
 
 SEED = 2027
 N_OF: dict[Fate, int] = {"inside": 300, "none": 300, "near_miss": 50, "outside": 50}

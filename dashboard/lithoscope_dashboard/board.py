@@ -25,6 +25,7 @@ SERVICES = (
     "measure",
     "decide",
     "act",
+    "label",
     "dashboard",
 )
 LiveState = Literal["LIVE", "WAITING", "ENDED", "OFFLINE", "REPLAY", "STORED"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -36,6 +37,12 @@ class Series:
     scans: tuple[int, ...]
     positions: tuple[float | None, ...]
     metrics: tuple[MetricValue | None, ...]
+    half_cycles: tuple[int, ...]
+
+    @property
+    def values(self) -> list[float | None]:
+        """Values, scan by scan."""
+        return [None if each is None else each.value for each in self.metrics]
 
     @property
     def known(self) -> list[tuple[int, MetricValue]]:
@@ -98,11 +105,31 @@ def series_of(state: ExperimentState, metric: str, against: Against) -> Series:
         scans=tuple(scan.scan for scan in scans),
         positions=tuple(positions),
         metrics=metrics,
+        half_cycles=tuple(scan.half_cycle for scan in scans),
     )
 
 
+def smoothed(series: Series) -> list[float | None]:
+    """Give medians of each value and its neighbours; none reaches over a turn of the current."""
+    values, halves = series.values, series.half_cycles
+    found: list[float | None] = []
+    for place, value in enumerate(values):
+        near = range(max(0, place - 1), min(len(values), place + 2))
+        known = [
+            each
+            for other in near
+            if (each := values[other]) is not None and halves[other] == halves[place]
+        ]
+        found.append(None if value is None else median(known))
+    return found
+
+
 def metrics_figure(
-    states: Sequence[ExperimentState], metrics: Sequence[str], against: Against
+    states: Sequence[ExperimentState],
+    metrics: Sequence[str],
+    against: Against,
+    *,
+    is_smoothed: bool = False,
 ) -> go.Figure:
     """Draw metrics of experiments: a panel for each unit, intervals as bands, limits as lines.
 
@@ -114,6 +141,8 @@ def metrics_figure(
         Names of metrics; at most eight are drawn.
     against
         What runs to the right.
+    is_smoothed
+        Whether lines go through medians of three scans; the points are what was measured.
     """
     states, metrics = states[:MAX_EXPERIMENTS], list(metrics)[:MAX_METRICS]
     found = [
@@ -126,7 +155,8 @@ def metrics_figure(
     figure = make_subplots(rows=max(1, len(units)), shared_xaxes=True, vertical_spacing=0.04)
     for series, place, number in found:
         row = units.index(series.unit) + 1
-        _add_series(figure, series, row=row, place=place, number=number, n_states=len(states))
+        look = _Look(row=row, place=place, number=number, n_states=len(states))
+        _add_series(figure, series, look, is_smoothed=is_smoothed)
     for row, unit in enumerate(units, 1):
         figure.update_yaxes(title_text=unit_text(unit) or "share", row=row, col=1)
     if states and found:
@@ -137,37 +167,51 @@ def metrics_figure(
     return _styled(figure, against=against)
 
 
-def _add_series(
-    figure: go.Figure, series: Series, *, row: int, place: int, number: int, n_states: int
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """Where a series is drawn: panel, place of its experiment, number of its metric."""
+
+    row: int
+    place: int
+    number: int
+    n_states: int
+
+
+def _add_series(figure: go.Figure, series: Series, look: _Look, *, is_smoothed: bool) -> None:
+    number = look.number
     colour, symbol = _COLOURS[number % len(_COLOURS)], _SYMBOLS[number % len(_SYMBOLS)]
     name = metric_title(series.metric)
-    if n_states > 1:
+    if look.n_states > 1:
         name = f"{name} · {series.experiment}"
     group = f"{series.experiment} {series.metric}"
-    for trace in _band(series, colour, group):
-        figure.add_trace(trace, row=row, col=1)
-    figure.add_trace(
-        go.Scatter(
-            x=series.positions,
-            y=[None if each is None else each.value for each in series.metrics],
-            name=name,
-            legendgroup=group,
-            mode="lines+markers",
-            line={"color": colour, "width": 2, "dash": _DASHES[place]},
-            marker={"symbol": symbol, "size": 7, "color": colour},
-            customdata=[
-                [scan, _hover(metric)]
-                for scan, metric in zip(series.scans, series.metrics, strict=True)
-            ],
-            hovertemplate=(
-                f"%{{y:.5g}} {unit_text(series.unit)}%{{customdata[1]}}"
-                f"<br>scan %{{customdata[0]}}<extra>{name}</extra>"
-            ),
+    line = {"color": colour, "width": 2, "dash": _DASHES[look.place]}
+    points = go.Scatter(
+        x=series.positions,
+        y=series.values,
+        name=name,
+        legendgroup=group,
+        mode="markers" if is_smoothed else "lines+markers",
+        line=line,
+        opacity=0.6 if is_smoothed else 1.0,
+        marker={"symbol": symbol, "size": 7, "color": colour},
+        customdata=[
+            [scan, _hover(metric)]
+            for scan, metric in zip(series.scans, series.metrics, strict=True)
+        ],
+        hovertemplate=(
+            f"%{{y:.5g}} {unit_text(series.unit)}%{{customdata[1]}}"
+            f"<br>scan %{{customdata[0]}}<extra>{name}</extra>"
         ),
-        row=row,
-        col=1,
     )
+    traces = [*_band(series, colour, group), points]
+    if is_smoothed:
+        medians = f"{name}, median of 3"
+        smooth = {"x": series.positions, "y": smoothed(series), "name": medians}
+        traces.append(
+            go.Scatter(**smooth, legendgroup=group, mode="lines", line=line, hoverinfo="skip")
+        )
+    for trace in traces:
+        figure.add_trace(trace, row=look.row, col=1)
 
 
 def _band(series: Series, colour: str, group: str) -> list[go.Scatter]:

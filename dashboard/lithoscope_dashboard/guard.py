@@ -7,7 +7,7 @@ foreign name was pointed here (DNS rebinding), the Origin header when a foreign 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -50,8 +50,9 @@ def content_security_policy(script_hashes: Sequence[str]) -> str:
         (
             "default-src 'none'",
             f"script-src 'self' {' '.join(script_hashes)}",
-            # Components of Dash bring their styles as elements, and Plotly as attributes.
+            # Components of Dash and Plotly bring their styles as elements, without a nonce.
             "style-src 'self' 'unsafe-inline'",
+            "style-src-attr 'none'",
             "img-src 'self' data: blob:",
             "font-src 'self'",
             "connect-src 'self'",
@@ -63,6 +64,12 @@ def content_security_policy(script_hashes: Sequence[str]) -> str:
             "object-src 'none'",
         )
     )
+
+
+def _asked_for(scope: Scope) -> str:
+    """Write path and query of a request as a part of a query; who reads it must look at it."""
+    query: bytes = scope.get("query_string", b"")
+    return quote(scope["path"] + (f"?{query.decode('latin-1')}" if query else ""), safe="/")
 
 
 class Guard:
@@ -129,7 +136,7 @@ class Guard:
             return None, self._sessions.header(cookie) if cookie else ""
         wants_page = "text/html" in headers.get("accept", "") and scope.get("method") == "GET"
         if wants_page and not scope["path"].startswith("/api/"):
-            return RedirectResponse("/login", status_code=303), ""
+            return RedirectResponse(f"/login?next={_asked_for(scope)}", status_code=303), ""
         return JSONResponse({"error": "sign in first", "code": "login"}, status_code=401), ""
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:

@@ -2,15 +2,18 @@
 
 import asyncio
 import html
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from lithoscope_dashboard.errors import ViewError
 from lithoscope_dashboard.guard import session_of
+from lithoscope_dashboard.pages import PAGES
 from lithoscope_dashboard.requests_api import has_token
 from lithoscope_dashboard.sessions import Sessions, Throttle
+from lithoscope_dashboard.view import parse_view
 from lithoscope_store.errors import StoreError
 
 _PAGE = """<!DOCTYPE html>
@@ -20,6 +23,7 @@ _PAGE = """<!DOCTYPE html>
 <body><main><h1>Lithoscope</h1>
 <p role="alert">{note}</p>
 <form method="post" action="/login">
+<input type="hidden" name="next" value="{after}">
 <label for="name">Login</label>
 <input id="name" name="name" maxlength="64" autocomplete="username" required autofocus>
 <label for="password">Password</label>
@@ -42,31 +46,32 @@ def login_router(sessions: Sessions, throttle: Throttle) -> APIRouter:
     """
     router = APIRouter()
 
-    def show() -> Response:
+    def show(after: Annotated[str, Query(alias="next")] = "/") -> Response:
         """Show the form."""
         if not sessions.has_login:
             return RedirectResponse("/", status_code=303)
-        return _page("")
+        return _page("", own_page(after))
 
     async def sign_in(request: Request) -> Response:
         """Look at a name and a password."""
         fields = _fields(await request.body())
         name, password = fields.get("name", "")[:64], fields.get("password", "")
+        after = own_page(fields.get("next", "/"))
         address = request.client.host if request.client else ""
         wait_s = throttle.wait_s(name, address)
         if wait_s > 0:
-            reply = _page(f"Too many wrong passwords. Try again in {wait_s:.0f} s.", 429)
+            reply = _page(f"Too many wrong passwords. Try again in {wait_s:.0f} s.", after, 429)
             reply.headers["Retry-After"] = f"{wait_s:.0f}"
             return reply
         try:
             # A twentieth of a second of hashing must not keep the pages of others waiting.
             cookie = await asyncio.to_thread(sessions.sign_in, name, password)
         except StoreError as error:
-            return _page(str(error), 503)
+            return _page(str(error), after, 503)
         if cookie is None:
             throttle.count(name, address)
-            return _page("Login and password do not fit.", 401)
-        done = RedirectResponse("/", status_code=303)
+            return _page("Login and password do not fit.", after, 401)
+        done = RedirectResponse(after, status_code=303)
         done.headers["Set-Cookie"] = sessions.header(cookie)
         return done
 
@@ -84,8 +89,21 @@ def login_router(sessions: Sessions, throttle: Throttle) -> APIRouter:
     return router
 
 
-def _page(note: str, status: int = 200) -> HTMLResponse:
-    text = _PAGE.format(note=html.escape(note))
+def own_page(address: str) -> str:
+    """Give the address of a page of ours, written anew from what it names; "/" for all else."""
+    try:
+        view = parse_view(address)
+    except ViewError:
+        return "/"
+    if view.page not in PAGES:
+        return "/"
+    named = (("experiment", view.experiment), ("scan", view.scan), *view.options)
+    query = urlencode([(name, value) for name, value in named if value is not None])
+    return view.page + (f"?{query}" if query else "")
+
+
+def _page(note: str, after: str, status: int = 200) -> HTMLResponse:
+    text = _PAGE.format(note=html.escape(note), after=html.escape(after))
     return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
 
 

@@ -97,6 +97,15 @@ def map_png(values: FloatMap, low: float, high: float, colours: Colours) -> byte
     return encode(image, "png")
 
 
+def veil_png(is_hidden: NDArray[np.bool_]) -> bytes:
+    """Draw where a map says nothing: white there, clear elsewhere, thinned as the map is."""
+    step = max(1, -(-max(is_hidden.shape) // LONGEST_PX))
+    image = Image.fromarray(is_hidden[::step, ::step].astype(np.uint8)).convert("P")
+    image.putpalette(bytes(3) + b"\xff\xff\xff")
+    image.info["transparency"] = 0
+    return encode(image, "png")
+
+
 def colour_bar_png(colours: Colours) -> bytes:
     """Draw the colours from high (top) to low as a picture one pixel wide."""
     table = np.frombuffer(palette(colours), np.uint8).reshape(N_COLOURS, 1, 3)

@@ -71,6 +71,41 @@ CLASSES = (
     ),
     LabelClass(value=8, key="void", name="void", letter="V", rgb=(0xFF, 0xFF, 0xFF), alpha=200),
 )
+#: What people paint: the classes that networks tell apart.
+PAINTED_CLASSES = (
+    LabelClass(
+        value=0,
+        key="background",
+        name="background",
+        letter="B",
+        rgb=(0x88, 0x88, 0x88),
+        alpha=200,
+    ),
+    LabelClass(
+        value=2,
+        key="electrode",
+        name="electrode",
+        letter="F",
+        rgb=(0x56, 0xB4, 0xE9),
+        alpha=220,
+    ),
+    LabelClass(
+        value=1,
+        key="electrolyte",
+        name="electrolyte",
+        letter="E",
+        rgb=(0xF0, 0xE4, 0x42),
+        alpha=220,
+    ),
+    LabelClass(
+        value=3, key="deposited", name="deposited", letter="L", rgb=(0xE6, 0x9F, 0x00), alpha=230
+    ),
+    LabelClass(
+        value=4, key="dendrite", name="dendrite", letter="D", rgb=(0xD5, 0x5E, 0x00), alpha=255
+    ),
+    LabelClass(value=5, key="pit", name="pit", letter="I", rgb=(0xCC, 0x79, 0xA7), alpha=230),
+    LabelClass(value=6, key="void", name="void", letter="V", rgb=(0xFF, 0xFF, 0xFF), alpha=220),
+)
 BY_KEY = {each.key: each for each in CLASSES}
 
 GRID = "#263241"

@@ -42,6 +42,7 @@ from lithoscope_messages import (
     Hops,
     LabelsReady,
     MetricsReady,
+    PaintRequested,
     ProposalMade,
     Pruned,
     RejectionRequested,
@@ -53,6 +54,7 @@ from lithoscope_messages import (
     ScanStarted,
     ServiceStarted,
     SlabReady,
+    SlicePainted,
     StageFailed,
     StageName,
     SurfacesReady,
@@ -183,6 +185,8 @@ def _fold_message(state: ExperimentState, entry: Entry) -> ExperimentState:
             | HoldReleaseRequested()
             | RetryRequested()
             | ReplayControlRequested()
+            | PaintRequested()
+            | SlicePainted()
         ):
             return state
         case _:

@@ -11,13 +11,16 @@ from pydantic import TypeAdapter, ValidationError
 from lithoscope_dashboard.board import Board, Snapshot
 from lithoscope_dashboard.errors import DashboardError
 from lithoscope_dashboard.guard import session_of
+from lithoscope_dashboard.model import ExperimentState
 from lithoscope_dashboard.post import Post
 from lithoscope_dashboard.sessions import Session
+from lithoscope_dashboard.slices import AXES, plane_shape
 from lithoscope_dashboard.wishes import (
     NEEDS,
     Acknowledge,
     Answer,
     Disarm,
+    Paint,
     Replay,
     Retry,
     Wish,
@@ -66,13 +69,19 @@ def requests_router(board: Board, post: Post) -> APIRouter:
         if why_not:
             return _refuse(409, why_not, "state")
         message = message_of(
-            wish, _person(wish, found), time.time_ns(), attempt=_attempt(wish, snapshot)
+            wish,
+            person_of(found, wish.name),
+            time.time_ns(),
+            attempt=_attempt(wish, snapshot),
+            path=_path(wish, snapshot),
         )
         try:
             (number, *_) = await asyncio.wrap_future(post.send(message))
         except DashboardError as error:
             return _refuse(503, str(error), "journal")
-        return JSONResponse({"number": number, "person": message.person})
+        return JSONResponse(
+            {"number": number, "person": message.person, "time_ns": str(message.time_ns)}
+        )
 
     router.add_api_route("/session", session, methods=["GET"])
     router.add_api_route("/requests", ask, methods=["POST"])
@@ -110,6 +119,8 @@ def refusal(wish: Wish, snapshot: Snapshot) -> str:
             failed = [(f.scan, f.stage) for f in state.failures if not f.is_settled]
             if (wish.scan, wish.stage) not in failed:
                 return f"{wish.stage} of scan {wish.scan} has not failed"
+        case Paint():
+            return _not_paintable(wish, state)
         case _:
             pass
     return ""
@@ -122,12 +133,35 @@ def _addressed(wish: Wish, snapshot: Snapshot) -> Wish:
     return wish
 
 
-def _person(wish: Wish, session: Session) -> str:
+def person_of(session: Session, typed: str) -> str:
     """Give who asks: the login; without one a name that was typed, and the account it rests on."""
-    name = wish.name.strip()
+    name = typed.strip()
     if session.has_login or not name or name == session.person:
         return session.person
     return f"{name} ({session.person})"[:128]
+
+
+def _not_paintable(wish: Paint, state: ExperimentState) -> str:
+    scan = state.scans.get(wish.scan)
+    picture = None if scan is None else scan.picture
+    if picture is None or picture.label_name is None:
+        return f"scan {wish.scan} has no labels yet; it is painted on once it has"
+    if picture.token != wish.token:
+        return f"the volume of scan {wish.scan} is another by now; load the page again"
+    n_planes = picture.shape[AXES.index(wish.axis)]
+    rows, columns = plane_shape(picture.shape, wish.axis)
+    ends = max(first + count for first, count, _ in wish.runs)
+    if wish.index >= n_planes or ends > rows * columns:
+        return f"scan {wish.scan} has {n_planes} planes of {rows} x {columns} along {wish.axis}"
+    return ""
+
+
+def _path(wish: Wish, snapshot: Snapshot) -> str:
+    state = snapshot.experiment
+    if not isinstance(wish, Paint) or state is None:
+        return ""
+    picture = state.scans[wish.scan].picture
+    return "" if picture is None else picture.path
 
 
 def _attempt(wish: Wish, snapshot: Snapshot) -> int:

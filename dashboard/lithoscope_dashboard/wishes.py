@@ -3,9 +3,11 @@
 import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from lithoscope_dashboard.palette import PAINTED_CLASSES
 from lithoscope_messages import (
+    MAX_RUNS,
     AcknowledgeRequested,
     ApprovalRequested,
     ArmRequested,
@@ -13,6 +15,8 @@ from lithoscope_messages import (
     ExperimentName,
     HoldReleaseRequested,
     Key,
+    PaintRequested,
+    PlaneAxis,
     RejectionRequested,
     ReplayControlRequested,
     RequestMessage,
@@ -20,6 +24,18 @@ from lithoscope_messages import (
 )
 from lithoscope_store.accounts import RoleName
 
+#: Takes paint away.
+UNPAINTED = 255
+_PAINT = frozenset({UNPAINTED, *(each.value for each in PAINTED_CLASSES)})
+
+
+def _check_class(value: int) -> int:
+    if value not in _PAINT:
+        raise ValueError(f"{value} is no class that can be painted")
+    return value
+
+
+PaintedClass = Annotated[int, AfterValidator(_check_class)]
 Reason = Annotated[str, Field(max_length=1000)]
 
 
@@ -83,8 +99,28 @@ class Replay(_Wish):
     value: Annotated[float | None, Field(ge=0, le=10_000)] = None
 
 
+class Paint(_Wish):
+    """Pixels of one plane, painted or cleared.
+
+    ``token`` names the voxels that were looked at; ``runs`` are first pixel (row by row), pixels
+    and class, 255 to clear.
+    """
+
+    ask: Literal["paint"]
+    scan: Annotated[int, Field(ge=0, le=9999)]
+    token: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    axis: PlaneAxis
+    index: Annotated[int, Field(ge=0, le=99_999)]
+    round: Annotated[int, Field(ge=1, le=99)]
+    runs: Annotated[
+        tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)], PaintedClass], ...],
+        Field(min_length=1, max_length=MAX_RUNS),
+    ]
+
+
 Wish = Annotated[
-    Answer | Arm | Disarm | Acknowledge | Release | Retry | Replay, Field(discriminator="ask")
+    Answer | Arm | Disarm | Acknowledge | Release | Retry | Replay | Paint,
+    Field(discriminator="ask"),
 ]
 
 #: Ending a lease needs no rights; giving one needs the most.
@@ -97,10 +133,13 @@ NEEDS: dict[str, RoleName] = {
     "release": "operator",
     "retry": "operator",
     "replay": "operator",
+    "paint": "operator",
 }
 
 
-def message_of(wish: Wish, person: str, time_ns: int, *, attempt: int = 0) -> RequestMessage:
+def message_of(
+    wish: Wish, person: str, time_ns: int, *, attempt: int = 0, path: str = ""
+) -> RequestMessage:
     """Write what a person asks for as it stands in the journal.
 
     Parameters
@@ -113,6 +152,8 @@ def message_of(wish: Wish, person: str, time_ns: int, *, attempt: int = 0) -> Re
         Now, Unix time, ns.
     attempt
         How often the proposal could not be sent before: then an answer is a new one.
+    path
+        The volume that is painted on.
     """
     parts: dict[str, Any] = {
         "experiment": wish.experiment,
@@ -141,3 +182,6 @@ def message_of(wish: Wish, person: str, time_ns: int, *, attempt: int = 0) -> Re
             return RetryRequested(**parts, scan=wish.scan, stage=wish.stage)
         case Replay():
             return ReplayControlRequested(**parts, action=wish.action, value=wish.value)
+        case Paint():
+            place = wish.model_dump(include={"scan", "axis", "index", "round", "runs"})
+            return PaintRequested(**parts, **place, path=path)

@@ -82,6 +82,7 @@ from lithoscope_messages.findings import (
     AxisFinding,
     ConfidenceFinding,
     CoverageFinding,
+    DistributionFinding,
     FaceFinding,
     GreyFinding,
     RoiVoxels,
@@ -132,6 +133,12 @@ from lithoscope_messages.journal import (
 from lithoscope_messages.metrics import (
     MetricValue,
 )
+from lithoscope_messages.painting import (
+    MAX_RUNS,
+    PaintRequested,
+    PlaneAxis,
+    SlicePainted,
+)
 from lithoscope_messages.reasons import (
     MAX_REASONS,
     OTHER,
@@ -157,6 +164,7 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_REASONS",
+    "MAX_RUNS",
     "MAY_AMEND",
     "MAY_APPEND",
     "OTHER",
@@ -188,6 +196,7 @@ __all__ = [
     "CoverageFinding",
     "DisarmRequested",
     "Disarmed",
+    "DistributionFinding",
     "ElectrochemistryAppended",
     "ElectrochemistrySamples",
     "Entries",
@@ -233,7 +242,9 @@ __all__ = [
     "MetricValue",
     "MetricsReady",
     "Mode",
+    "PaintRequested",
     "PayloadError",
+    "PlaneAxis",
     "ProposalMade",
     "Pruned",
     "ReadSince",
@@ -261,6 +272,7 @@ __all__ = [
     "SetAccount",
     "Severity",
     "SlabReady",
+    "SlicePainted",
     "SourceMessage",
     "StageFailed",
     "StageName",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lithoscope_messages._base import (
+    ExperimentName,
     Fact,
     Lifted,
     RelativePath,
@@ -18,6 +19,7 @@ from lithoscope_messages.findings import (
     AxisFinding,
     ConfidenceFinding,
     CoverageFinding,
+    DistributionFinding,
     FaceFinding,
     GreyFinding,
     RoiVoxels,
@@ -219,10 +221,10 @@ class TransformReady(Lifted, ScanFact):
 
 
 class LabelsReady(Lifted, ScanFact):
-    """The labels of a scan are complete; version 1 knew no networks."""
+    """The labels of a scan are complete; version 2 did not say what the model was tried out on."""
 
     type: Literal["LabelsReady"] = "LabelsReady"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     work_key: Sha256
     path: Annotated[RelativePath, Field(description="OME-Zarr image; labels lie inside it")]
     label_name: Annotated[str, Field(max_length=64)] = "cell"
@@ -249,6 +251,14 @@ class LabelsReady(Lifted, ScanFact):
         description="Sum of the probability of each class of the network, voxels",
     )
     confidence: ConfidenceFinding | None = None
+    distribution: DistributionFinding | None = None
+    validated_on: Annotated[
+        tuple[ExperimentName, ...],
+        Field(description="Experiments whose painted slices the model was judged by and passed"),
+    ] = ()
+    validated_on_simulated: Annotated[
+        bool, Field(description="Whether it was scored on simulated cells with such voxels")
+    ] = False
     relabelled: dict[str, int] = Field(
         default_factory=dict,
         description="Voxels that a rule of the anatomy gave another class, by rule",

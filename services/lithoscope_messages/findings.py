@@ -125,6 +125,18 @@ class GreyFinding(Value):
     ]
 
 
+class DistributionFinding(Value):
+    """How far a scan lies from those that its network was trained on."""
+
+    distance: Annotated[
+        float, Field(ge=0, description="In standard deviations of the training scans, over all")
+    ]
+    limit: Annotated[float, Field(gt=0, description="Within which 99 of 100 training scans lie")]
+    farthest: Annotated[
+        tuple[str, ...], Field(description="Statistics that differ most, the first one most")
+    ] = ()
+
+
 class ConfidenceFinding(Value):
     """How sure a network was of its classes: what tells data that it was not made for."""
 

@@ -18,6 +18,7 @@ Role = Literal[
     "measure",
     "decide",
     "act",
+    "label",
     "dashboard",
     "command_line",
 ]

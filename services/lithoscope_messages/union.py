@@ -1,6 +1,6 @@
 """All that may stand in the journal, and who may write it."""
 
-from lithoscope_messages import decisions, facts
+from lithoscope_messages import decisions, facts, painting
 
 FactMessage = (
     facts.ServiceStarted
@@ -36,6 +36,7 @@ FactMessage = (
     | decisions.AlarmAcknowledged
     | decisions.HoldReleased
     | decisions.BlindAlarm
+    | painting.SlicePainted
 )
 RequestMessage = (
     decisions.ApprovalRequested
@@ -46,6 +47,7 @@ RequestMessage = (
     | decisions.AcknowledgeRequested
     | decisions.RetryRequested
     | decisions.ReplayControlRequested
+    | painting.PaintRequested
 )
 JournalMessage = FactMessage | RequestMessage
 
@@ -59,6 +61,7 @@ _REQUESTS = frozenset(
         "AcknowledgeRequested",
         "RetryRequested",
         "ReplayControlRequested",
+        "PaintRequested",
     }
 )
 _STAGE = frozenset({"ServiceStarted", "WorkStarted", "StageFailed"})
@@ -109,9 +112,10 @@ MAY_APPEND: dict[str, frozenset[str]] = {
             "Disarmed",
         }
     ),
+    "label": frozenset({"ServiceStarted", "SlicePainted"}),
     "dashboard": _REQUESTS | {"ServiceStarted"},
-    "command_line": _REQUESTS | {"ElectrochemistryAppended", "Pruned"},
+    "command_line": _REQUESTS | {"ElectrochemistryAppended", "Pruned", "SlicePainted"},
 }
 
 #: What may still be said of an experiment whose journal is sealed.
-MAY_AMEND = frozenset({"ElectrochemistryAppended", "Pruned"})
+MAY_AMEND = frozenset({"ElectrochemistryAppended", "Pruned", "SlicePainted"})

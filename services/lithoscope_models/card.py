@@ -30,12 +30,28 @@ class InputsCard(_Card):
     has_previous: bool = True
     has_first: bool = True
     has_depth: bool = True
+    n_around: Annotated[int, Field(ge=0, le=64)] = 0
+    has_faces: bool = False
     view: Literal["cross-section", "in-plane"] = "cross-section"
 
     @property
     def inputs(self) -> ModelInputs:
         """The channels as the pipeline takes them."""
         return ModelInputs(**self.model_dump())
+
+
+class ValidationCard(_Card):
+    """What a model was judged by on slices that people painted and it has not learned from."""
+
+    experiment: Annotated[
+        str | None, Field(description="Whose slices; null: from files, which validate nothing")
+    ]
+    voxel_um: Annotated[float, Field(gt=0)]
+    slices: Annotated[tuple[tuple[int, int], ...], Field(description="Scan, and number along z")]
+    voxels: Annotated[dict[str, int], Field(description="Painted, by class")]
+    before: Annotated[dict[str, float], Field(description="IoU of the model it began with")]
+    scores: Annotated[dict[str, float], Field(description="IoU, by class")]
+    why_not: Annotated[str, Field(description="Why it does not count; empty if it does")] = ""
 
 
 class CardDraft(_Card):
@@ -71,6 +87,16 @@ class CardDraft(_Card):
         default_factory=dict, description="Data, difficulty version, seeds, steps, command"
     )
     scores: dict[str, Any] = Field(default_factory=dict, description="On data not trained on")
+    validated_on: Annotated[
+        tuple[ValidationCard, ...], Field(description="Painted slices it was judged by")
+    ] = ()
+
+    @property
+    def was_scored_on_simulated_cells(self) -> bool:
+        """Whether other simulated cells than those of the training chose and scored it."""
+        recipe = self.training.get("recipe")
+        named = recipe.get("validation") if isinstance(recipe, dict) else None
+        return bool(named) and bool(self.scores.get("validation"))
 
     @model_validator(mode="after")
     def _fits_the_tiles(self) -> "CardDraft":

@@ -17,7 +17,7 @@ from lithoscope_models.card import (
     CardDraft,
     ModelCard,
 )
-from lithoscope_models.model_file import Model, load_model
+from lithoscope_models.model_file import Model, load_card, load_model
 from lithoscope_models.onnx_check import INPUT, OUTPUT, check_graph
 
 OPSET = 20
@@ -79,6 +79,12 @@ def export_model(
     _write(folder / CARD_FILE, (card.model_dump_json(indent=2) + "\n").encode())
     polarity = "denser_is_brighter" if draft.polarity == "any" else draft.polarity
     return load_model(folder, polarity=polarity, classes=draft.classes)
+
+
+def rewrite_card(folder: Path, **changes: object) -> None:
+    """Change what the card of a model says; its files stay as they are, its name changes."""
+    card = load_card(folder).model_copy(update=changes)
+    _write(folder / CARD_FILE, (card.model_dump_json(indent=2) + "\n").encode())
 
 
 def to_onnx(network: Any, draft: CardDraft) -> bytes:  # a torch.nn.Module

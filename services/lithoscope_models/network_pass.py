@@ -105,15 +105,20 @@ class NetworkPass:
     low_share: float
 
 
+def known_rows(references: GreyReferences, n_y: int, voxel_um: float) -> tuple[int, int]:
+    """Give the first row that a network may see and one past the last: what it has learned."""
+    margin_px = _MARGIN_UM / voxel_um
+    first = max(int(np.floor(references.edges_px[0] - margin_px)), 0)
+    return first, min(int(np.ceil(references.edges_px[3] + margin_px)) + 1, n_y)
+
+
 def cell_rows(references: GreyReferences, n_y: int, voxel_um: float) -> tuple[int, int]:
     """Give the first row of the cell and one past its last, with a margin beyond its faces.
 
     Their number is a multiple of 32 where the region is high enough, so that a network that was
     loaded for one scan of a swelling cell fits the next.
     """
-    margin_px = _MARGIN_UM / voxel_um
-    first = max(int(np.floor(references.edges_px[0] - margin_px)), 0)
-    stop = min(int(np.ceil(references.edges_px[3] + margin_px)) + 1, n_y)
+    first, stop = known_rows(references, n_y, voxel_um)
     return first, min(first + -(-(stop - first) // _ROWS_STEP) * _ROWS_STEP, n_y)
 
 
@@ -197,6 +202,7 @@ def run_network(
     n_z, n_y, n_x = volume.shape
     step = max(1, min(slab_rows, _INPUT_BYTES // (4 * inputs.n_channels * n_y * n_x)))
     y0, y1 = cell_rows(references, n_y, voxel_um)
+    _, y_known = known_rows(references, n_y, voxel_um)
     segments = np.full((n_z, n_y, n_x), SegmentClass.BACKGROUND, np.uint8)
     share = np.zeros_like(segments)
     probabilities = None
@@ -208,7 +214,8 @@ def run_network(
         z1 = min(z0 + step, n_z)
         low, high = max(z0 - inputs.halo, 0), min(z1 + inputs.halo, n_z)
         part: FloatVolume = volume[slice(low, high), slice(y0, y1), slice(None)]
-        seen = {scan.which: _rows_of(scan.seen(low, high), y0, y1) for scan in earlier}
+        part = _without_air(part, y_known - y0)
+        seen = {scan.which: _rows_of(scan.seen(low, high), y0, y1, y_known) for scan in earlier}
         channels = network_inputs(
             SeenScan(volume=part, references=references),
             previous=seen.get("previous"),
@@ -240,8 +247,18 @@ def run_network(
     )
 
 
-def _rows_of(scan: SeenScan, y0: int, y1: int) -> SeenScan:
-    return SeenScan(volume=scan.volume[:, y0:y1], references=scan.references)
+def _rows_of(scan: SeenScan, y0: int, y1: int, y_known: int) -> SeenScan:
+    volume = _without_air(scan.volume[:, y0:y1], y_known - y0)
+    return SeenScan(volume=volume, references=scan.references)
+
+
+def _without_air(volume: FloatVolume, n_known: int) -> FloatVolume:
+    """Repeat the last row that may be seen in the rows that only fill up the tile."""
+    if n_known >= volume.shape[1]:
+        return volume
+    filled = np.array(volume)
+    filled[:, n_known:] = volume[:, n_known - 1 : n_known]
+    return filled
 
 
 def label_region(

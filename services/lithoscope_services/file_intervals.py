@@ -6,9 +6,10 @@ from pathlib import Path
 from lithoscope_models.calibration.tables import calibrations_for
 from lithoscope_models.model_file import model_sha256
 from lithoscope_models.network_pass import region_references
-from lithoscope_pipeline.measure import Metric
 from lithoscope_pipeline.measure.intervals import IntervalContext, with_intervals
 from lithoscope_pipeline.measure.version import METRICS_VERSION
+from lithoscope_pipeline.metric import Metric
+from lithoscope_pipeline.sharpness import measure_blur
 from lithoscope_services.stages.stored_volume import StoredVolume
 
 BY_THRESHOLDS = "layers"
@@ -29,7 +30,7 @@ def with_file_intervals(
     metrics
         Of the labels.
     path
-        The image: its noise decides how far the labels can be trusted.
+        The image: its noise and its blur decide how far the labels can be trusted.
     shape
         Of the labels, (z, y, x).
     model
@@ -43,7 +44,8 @@ def with_file_intervals(
         If there is no such network.
     """
     by_network = model != BY_THRESHOLDS
-    references = region_references(StoredVolume(path))
+    image = StoredVolume(path)
+    references = region_references(image)
     context = IntervalContext(
         calibrations=calibrations_for(model if by_network else None),
         origin="single_scan" if by_network else "layers",
@@ -52,5 +54,6 @@ def with_file_intervals(
         voxel_um=voxel_um,
         area_um2=shape[0] * shape[2] * voxel_um**2,
         cnr=references.cnr if references.verdict == "resolved" else None,
+        blur_px=measure_blur(image),
     )
     return with_intervals(metrics, context)

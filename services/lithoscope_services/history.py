@@ -19,6 +19,7 @@ from lithoscope_messages import (
     HoldReleased,
     LabelsReady,
     MetricsReady,
+    PaintRequested,
     ProposalMade,
     RetryRequested,
     ScanCompleted,
@@ -175,6 +176,8 @@ class History:
                 self.electrochemistry.append(message)
             case ProposalMade():
                 self.proposals[message.proposal] = message
+            case PaintRequested():
+                pass  # of the service label alone; an hour of painting is thousands of runs
             case _:
                 self._fold_decision(entry)
 

@@ -35,8 +35,8 @@ from lithoscope_store import (
 
 #: What an instance runs, the journal first.
 SERVICES = ("journal", "ingest", *STAGES)
-#: With what may act at the beamline: for experiments whose beamline is there.
-ACTING_SERVICES = (*SERVICES, "act")
+#: With what may act at the beamline, and what people paint: for experiments that are taken now.
+ACTING_SERVICES = (*SERVICES, "act", "label")
 MAX_SUPERVISORS = 20
 STOP_MARGIN_S = 0.8
 log = structlog.get_logger()

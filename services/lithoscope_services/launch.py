@@ -247,15 +247,15 @@ def _named(settings: Settings, name: str, *, n_scans: int | None) -> Settings:
 
 
 def _with_proposals(settings: Settings) -> Settings:
-    """Let a demo propose something, though nothing was commissioned and its cell does not bridge.
+    """Let a demo propose something, whatever labels its scans, though its cell does not bridge.
 
     Rules of somebody's own are left as they are.
     """
     if settings.decide != Settings().decide or settings.rules != Settings().rules:
         return settings
     _say(
-        "No model was commissioned for this demo. Its rules propose all the same, as with "
-        f'unvalidated_images = "propose", and hold at a margin of {DEMO_MARGIN_UM:g} um.'
+        "Rules of this demo propose whatever labels its scans, as with unvalidated_images = "
+        f'"propose", and hold at a margin of {DEMO_MARGIN_UM:g} um.'
     )
     decide = settings.decide.model_copy(update={"unvalidated_images": "propose"})
     gap, *others = settings.rules

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.errors import ShapeError
-from lithoscope_pipeline.measure import Metric, Reading, measure_labels
+from lithoscope_pipeline.measure import Reading, measure_labels
+from lithoscope_pipeline.metric import Metric
 from lithoscope_services.errors import SourceError
 from lithoscope_services.stages.measure.stored_labels import StoredLabels
 from lithoscope_store.errors import NotStoredError, StoreFormatError

@@ -20,7 +20,7 @@ SOURCE_FAILURE = "source.failure"
 SOURCE_FAILURES = "source.failures"
 MAX_EQUAL_FAILURES = 3
 FAILURE_WINDOW_S = 60.0
-SERVICES = ("journal", "ingest", *STAGES, "act", "beamline", "source", "facts")
+SERVICES = ("journal", "ingest", *STAGES, "act", "label", "beamline", "source", "facts")
 
 
 def main() -> None:
@@ -88,6 +88,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from lithoscope_services.actuators.service import ActService
 
             ActService(loop, settings).run()
+        elif arguments.name == "label":
+            from lithoscope_services.painting.service import LabelService
+
+            LabelService(loop, store).run()
         elif arguments.name == "beamline":
             from lithoscope_services.beamline.source import run_source
 

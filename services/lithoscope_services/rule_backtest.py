@@ -56,12 +56,8 @@ def records_of_experiment(paths: ExperimentPaths, entries: Iterable[Entry]) -> l
     ]
     if not known:
         return []
-    described = [describe_scan(scan, history) for scan in known]
-    models = {each["model"] for each in described}
-    table = settings_of(history).decide.model_copy(
-        update={"commissioned_models": tuple(sorted(models))}
-    )
-    return list(records_of(described, paths, table))
+    described = [{**describe_scan(scan, history), "is_validated": True} for scan in known]
+    return list(records_of(described, paths, settings_of(history).decide))
 
 
 def backtest_entries(

@@ -1,6 +1,6 @@
 """Metadata of OME-Zarr 0.5, written by hand (https://ngff.openmicroscopy.org/0.5/)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,12 +55,16 @@ def channel(name: str, window: tuple[float, float]) -> dict[str, Any]:
     }
 
 
-def image_label(classes: Sequence[LabelClass]) -> dict[str, Any]:
-    """Describe what the labels of an image mean."""
+def image_label(
+    classes: Sequence[LabelClass], properties: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    """Describe what the labels of an image mean; ``properties`` are those of all of them."""
     return {
         "version": VERSION,
         "colors": [{"label-value": one.value, "rgba": list(one.colour)} for one in classes],
-        "properties": [{"label-value": one.value, "class": one.name} for one in classes],
+        "properties": [
+            {"label-value": one.value, "class": one.name, **(properties or {})} for one in classes
+        ],
         "source": {"image": "../../"},
     }
 

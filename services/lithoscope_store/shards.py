@@ -7,14 +7,19 @@ replaced), leaves out chunks of zeros (which then look unwritten), and does not 
 import math
 import struct
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_store.checksums import crc32c
+from lithoscope_store.errors import CorruptDataError
 from lithoscope_store.zarr_metadata import ArrayLayout
 
 _CRC = struct.Struct("<I")
+# Of a Blosc frame: bytes 4 to 8 say how long it is when it is unpacked.
+_BLOSC_LENGTH = struct.Struct("<4xI")
 
 
 def encode_shard(block: NDArray[np.generic], layout: ArrayLayout) -> bytes:
@@ -65,3 +70,26 @@ def encode_chunk(chunk: NDArray[np.generic], layout: ArrayLayout) -> bytes:
         codec = Blosc(cname=settings["cname"], clevel=settings["clevel"], shuffle=shuffle)
         data = bytes(codec.encode(little))
     return data + _CRC.pack(crc32c(data))
+
+
+def decode_chunk(data: bytes, layout: ArrayLayout, file: Path) -> NDArray[Any]:
+    """Unpack a chunk that is a file of its own, and compressed.
+
+    Raises
+    ------
+    CorruptDataError
+        If a checksum does not fit, or if it would be larger than its layout says.
+    """
+    from numcodecs import Blosc
+
+    chunk = np.empty(layout.chunk, layout.dtype)
+    packed = memoryview(data)[: -_CRC.size]
+    is_whole = (
+        len(packed) >= _BLOSC_LENGTH.size
+        and _CRC.unpack(data[-_CRC.size :])[0] == crc32c(packed)
+        and _BLOSC_LENGTH.unpack_from(packed)[0] == chunk.nbytes
+    )
+    if not is_whole:
+        raise CorruptDataError(f"{file} is damaged; restore a copy or make it again")
+    Blosc().decode(packed, out=chunk)
+    return chunk

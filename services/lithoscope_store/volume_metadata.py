@@ -1,6 +1,7 @@
 """What a volume says about itself: read from, and written into, its attributes."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -107,12 +108,20 @@ def write_info(path: Path, info: VolumeInfo) -> None:
 
 
 def write_label_info(
-    path: Path, name: str, classes: tuple[LabelClass, ...], provenance: dict[str, Any]
+    path: Path,
+    name: str,
+    classes: tuple[LabelClass, ...],
+    provenance: dict[str, Any],
+    *,
+    properties: Mapping[str, object] | None = None,
 ) -> None:
-    """Write what labels mean, and enter them among the labels of their volume."""
+    """Write what labels mean, and enter them among the labels of their volume.
+
+    ``properties`` stand beside the name of each class, where other programs look for them.
+    """
     info = volume_info(path)
     described = ngff.multiscales(name, info.voxel_um, info.levels, "mode")
-    described["image-label"] = ngff.image_label(classes)
+    described["image-label"] = ngff.image_label(classes, properties)
     create_group(image_path(path, name), {"ome": described, _OURS: {"provenance": provenance}})
     names = sorted({*info.labels, name})
     create_group(path / _LABELS, {"ome": {"version": ngff.VERSION, "labels": names}})

@@ -21,7 +21,8 @@ Attributes = dict[str, Any]  # values of JSON have no closed type
 class ArrayLayout:
     """How one array lies on disk: Zarr version 3, each chunk with its own CRC-32C.
 
-    ``shard`` is the shape of a file; without it each chunk is a file of its own.
+    ``shard`` is the shape of a file; without it each chunk is a file of its own. What was never
+    written reads as ``fill_value``; None is not a number where that can be told, else 0.
     """
 
     shape: tuple[int, ...]
@@ -32,6 +33,7 @@ class ArrayLayout:
     separator: Literal[".", "/"] = "/"
     dimension_names: tuple[str, ...] = ()
     attributes: Attributes = field(default_factory=dict)
+    fill_value: int | None = None
 
     def metadata(self) -> Attributes:
         """Content of ``zarr.json``."""
@@ -52,7 +54,7 @@ class ArrayLayout:
                 "name": "default",
                 "configuration": {"separator": self.separator},
             },
-            "fill_value": "NaN" if self.dtype.kind == "f" and self.shard is None else 0,
+            "fill_value": self._fill_value(),
             "codecs": codecs,
             "attributes": self.attributes,
             "storage_transformers": [],
@@ -68,6 +70,11 @@ class ArrayLayout:
             "shuffle": "bitshuffle" if self.dtype.itemsize > 1 else "noshuffle",
             "blocksize": 0,
         }
+
+    def _fill_value(self) -> int | str:
+        if self.fill_value is not None:
+            return self.fill_value
+        return "NaN" if self.dtype.kind == "f" and self.shard is None else 0
 
     def _chunk_codecs(self) -> list[Attributes]:
         codecs = [_little_endian_bytes()]

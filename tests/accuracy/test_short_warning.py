@@ -8,7 +8,8 @@ import numpy as np
 from lithoscope_models.calibration.tables import CALIBRATION_FILE, read_calibration
 from lithoscope_models.model_file import DEFAULT_MODEL, find_model
 from lithoscope_pipeline.growth_histories import LAWS, GrowthHistory, StoredResiduals, make_history
-from lithoscope_pipeline.measure import Metric, measure_short_eta
+from lithoscope_pipeline.measure import measure_short_eta
+from lithoscope_pipeline.metric import Metric
 
 #: A bridge that left more of the gap than this at the last scan came within one pulse.
 ONE_PULSE_SHARE = 0.25

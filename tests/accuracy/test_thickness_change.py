@@ -11,7 +11,8 @@ import pytest
 from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, label_anatomy
 from lithoscope_pipeline.correct import correct
 from lithoscope_pipeline.geometry import FloatVolume, Roi
-from lithoscope_pipeline.measure import Metric, ReferenceMetrics, measure_labels
+from lithoscope_pipeline.measure import ReferenceMetrics, measure_labels
+from lithoscope_pipeline.metric import Metric
 from lithoscope_pipeline.phantom import SimulatedCell, make_cell
 from lithoscope_pipeline.phase_retrieval import PaganinFilter, retrieve_phase
 from lithoscope_pipeline.reconstruct import FourierBackend

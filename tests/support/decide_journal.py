@@ -22,7 +22,7 @@ from lithoscope_messages import (
     StageFailed,
     VerdictLate,
 )
-from lithoscope_pipeline.measure import Metric
+from lithoscope_pipeline.metric import Metric
 from lithoscope_services.history import History
 from lithoscope_services.settings import Settings
 from lithoscope_services.stage import Task

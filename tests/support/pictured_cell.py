@@ -21,6 +21,9 @@ Z, X = 8, 20
 SAMPLE = "<script>window.wasRun = true</script>"
 LIMIT_UM = 40.0
 TIMEOUT_S = 600.0
+# Left of x 20 the current density is less than what is told from nothing.
+CURRENT, CURRENT_LIMIT = "plating_current_density_mA_cm2", "plating_current_limit_mA_cm2"
+SMALL_MA_CM2, LIMIT_MA_CM2 = 0.25, 0.5
 RULE = {"id": "gap", "metric": "remaining_gap_um", "set_value": LIMIT_UM, "reset_value": 60.0}
 
 
@@ -139,6 +142,12 @@ def _store_maps(instance: Instance, scan: int) -> str:
     gap = np.full((SHAPE[0], SHAPE[2]), 64.0, np.float32)
     gap[Z, X] = gap_um(scan)
     gap[:, 0] = np.nan
+    current = np.full(gap.shape, 1.5, np.float32)
+    current[:, :X] = SMALL_MA_CM2
+    current[:, 0] = np.nan
+    limit = np.where(np.isnan(current), np.nan, np.float32(LIMIT_MA_CM2))
+    maps = {"remaining_gap_um": gap, CURRENT: current, CURRENT_LIMIT: limit}
+    units = {"remaining_gap_um": "um", CURRENT: "mA/cm2", CURRENT_LIMIT: "mA/cm2"}
     path = instance.paths.maps(scan, f"{scan:064d}")
-    write_maps(path, {"remaining_gap_um": gap}, VOXEL_UM, {"remaining_gap_um": "um"})
+    write_maps(path, maps, VOXEL_UM, units)
     return instance.paths.relative(path)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lithoscope_pipeline.decide import Rule, ScanRecord, default_rules
-from lithoscope_pipeline.measure import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 PULSE_S = 1800.0
 

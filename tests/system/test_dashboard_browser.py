@@ -107,6 +107,7 @@ def test_a_page_whose_server_is_gone_says_so_and_goes_on_with_the_next(
 
 
 @pytest.mark.browser
+@pytest.mark.timeout(1200)
 def test_a_silent_journal_makes_no_line_dead(
     instance: Instance, page: Page, is_soak: bool
 ) -> None:

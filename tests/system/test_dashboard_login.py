@@ -19,6 +19,10 @@ pytestmark = pytest.mark.system
 PASSWORD = "correct horse"
 WISH = {"experiment": NAME, "nonce": "0" * 32}
 APPROVE = {**WISH, "ask": "approve", "proposal": "gap:0"}
+PAINT = {
+    **{**WISH, "ask": "paint", "scan": 0, "token": "0" * 16, "axis": "z", "index": 0, "round": 1},
+    "runs": [[0, 1, 3]],
+}
 ARM = {**WISH, "ask": "arm", "reason": "night", "duration_s": 60}
 
 
@@ -65,6 +69,12 @@ class NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def sent_to(url: str, after: str) -> str:
+    """Where who has signed in is sent, for what the form asks for."""
+    fields = {"name": "the-viewer", "password": PASSWORD, "next": after}
+    return str(post(url, "login", urlencode(fields).encode(), {})[1]["Location"])
+
+
 def post(url: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any, bytes]:
     origin = {"Origin": url.rstrip("/"), **headers}
     request = urllib.request.Request(url + path, data=body, headers=origin)
@@ -89,6 +99,7 @@ def test_a_viewer_may_look_and_disarm_and_nothing_else(instance: Instance) -> No
     viewer = Person(instance.url, "the-viewer")
 
     approved, armed = viewer.ask(APPROVE), viewer.ask(ARM)
+    painted = viewer.ask(PAINT)
     # Also from the page of a stored experiment.
     disarmed = viewer.ask({**WISH, "ask": "disarm", "experiment": "another"})
 
@@ -97,6 +108,10 @@ def test_a_viewer_may_look_and_disarm_and_nothing_else(instance: Instance) -> No
         {"error": "a viewer may not approve; it needs operator", "code": "role"},
     )
     assert armed[0] == 403
+    assert painted == (
+        403,
+        {"error": "a viewer may not paint; it needs operator", "code": "role"},
+    )
     assert disarmed[0] == 200
     asked = [m for m in instance.messages() if isinstance(m, DisarmRequested)]
     assert [each.person for each in asked] == ["the-viewer"]
@@ -162,6 +177,27 @@ def test_what_cannot_be_asked_is_refused_with_why(
     assert answer["error"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("/metrics?experiment=old&scan=3", "/metrics?experiment=old&scan=3"),
+        ("/maps?map=remaining_gap_um", "/maps?map=remaining_gap_um"),
+        ("//evil.example/metrics", "/metrics"),
+        ("https://evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("/metrics\r\nSet-Cookie: a=b", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/api/v1/session", "/"),
+        ("/logout", "/"),
+        ("/" + "a" * 9000, "/"),
+    ],
+)
+def test_who_signs_in_goes_on_to_a_page_of_ours_alone(
+    instance: Instance, asked: str, sent: str
+) -> None:
+    assert sent_to(instance.url, asked) == sent
+
+
 def test_wrong_passwords_make_a_name_wait(instance: Instance) -> None:
     wrong = [Person(instance.url, "nobody", "wrong").status for _ in range(6)]
 
@@ -175,12 +211,13 @@ def test_a_person_signs_in_sees_what_the_role_may_and_signs_out(
 ) -> None:
     # Browsers send a cookie that is marked as secure to this name without TLS, and to no other.
     url = instance.url.replace("127.0.0.1", "localhost")
-    page.goto(f"{url}decisions")
+    page.goto(f"{url}metrics?experiment={NAME}")
     page.get_by_label("Login").fill("the-viewer")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 
     expect(page.locator("#who")).to_have_text("the-viewer (viewer)")
+    assert page.url == f"{url}metrics?experiment={NAME}"
     page.keyboard.press("5")
     expect(page.locator("#proposal-0")).to_be_visible()
     expect(page.locator("#approve-0")).to_be_hidden()

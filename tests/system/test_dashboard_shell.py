@@ -115,6 +115,17 @@ def test_a_button_stays_the_same_node_over_fifty_pushes(instance: Instance, page
     assert page.evaluate("window.kept === document.getElementById('reject-2')")
 
 
+def test_what_was_pushed_is_not_kept(instance: Instance, page: Page) -> None:
+    page.goto(f"{instance.url}decisions")
+    expect(page.locator("#sequence")).to_have_text(DRAWN)
+
+    push(instance, page, 20)
+
+    # Dash keeps each value that was ever set, for an undo that nobody has.
+    kept = "window.dash_stores.map((each) => each.getState().history.past.length)"
+    assert max(page.evaluate(kept)) <= 2
+
+
 def test_a_click_that_pushes_fall_into_is_not_lost(instance: Instance, page: Page) -> None:
     page.goto(f"{instance.url}decisions")
     box = page.locator("#reject-0").bounding_box()

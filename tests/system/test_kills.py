@@ -30,6 +30,8 @@ VICTIMS = (
     "segment",
     "measure",
     "decide",
+    "act",
+    "label",
     "dashboard",
     "beamline",
     "supervisor",

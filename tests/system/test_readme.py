@@ -28,7 +28,7 @@ README = (ROOT / "README.md").read_text()
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 BIN = Path(sys.executable).parent
 STAGES = {"reconstruct", "register", "segment", "measure", "decide"}
-SERVICES = {"journal", "ingest", *STAGES, "act"}
+SERVICES = {"journal", "ingest", *STAGES, "act", "label"}
 START_S, RUN_S = 60, 200
 
 

@@ -25,6 +25,7 @@ ALL = {
     "measure",
     "decide",
     "act",
+    "label",
     "dashboard",
     "beamline",
 }

@@ -21,6 +21,7 @@ from lithoscope_dashboard.map_pictures import (
     describe_map,
     map_png,
     profile,
+    veil_png,
 )
 from lithoscope_store.errors import StoreError
 from lithoscope_store.layout import Store
@@ -76,12 +77,32 @@ class MapReader:
             )
         return StoredMap(values=here.values - there.values, unit=here.unit, pixel_um=here.pixel_um)
 
+    def limits(self, experiment: str, scan: int, name: str, minus: int | None) -> FloatMap | None:
+        """Read the least value that is told from nothing, pixel by pixel; None where none is.
+
+        The limits of two scans add as their variances do.
+        """
+        limit = limit_name(name)
+        if limit is None or limit not in self.names(experiment, scan):
+            return None
+        here = self._read(self.folder(experiment, scan), limit).values
+        if minus is None:
+            return here
+        there = self._read(self.folder(experiment, minus), limit).values
+        return np.hypot(here, there)
+
     def generation(self, experiment: str, scan: int, minus: int | None) -> str:
         """Name what the answer is made from."""
         folders = [str(self.folder(experiment, scan))]
         if minus is not None:
             folders.append(str(self.folder(experiment, minus)))
         return generation_of(*folders)
+
+
+def limit_name(name: str) -> str | None:
+    """Give the name of the map of what is detectable at least in another, if there may be one."""
+    before, is_current, after = name.partition("_current_density_")
+    return f"{before}_current_limit_{after}" if is_current else None
 
 
 def is_signed(name: str, stored: StoredMap, minus: int | None) -> bool:
@@ -110,12 +131,14 @@ def map_routes(reader: MapReader) -> APIRouter:
         """Give range, extremes and their places."""
         try:
             stored = reader.stored(experiment, scan, name, minus)
+            limits = reader.limits(experiment, scan, name, minus)
             generation = reader.generation(experiment, scan, minus)
         except (PictureError, StoreError) as error:
             return refuse(error)
         about = _about(experiment, scan, name, minus, generation)
         found = describe_map(stored.values, is_signed=is_signed(name, stored, minus))
-        return JSONResponse({**about, **_numbers_json(stored, found)})
+        share = detected_share(stored.values, limits)
+        return JSONResponse({**about, **_numbers_json(stored, found), "detected_share": share})
 
     def picture(
         request: Request,
@@ -148,8 +171,46 @@ def map_routes(reader: MapReader) -> APIRouter:
     add("/map/{experiment}/{scan}/{name}.json", numbers, response_class=Response)
     add("/map/{experiment}/{scan}/{name}.png", picture, response_class=Response)
     add("/colours/{colours}.png", _colour_bar, response_class=Response)
+    _add_veil(router, reader)
     _add_readings(router, reader)
     return router
+
+
+def _add_veil(router: APIRouter, reader: MapReader) -> None:
+    def undetected(
+        request: Request,
+        experiment: Experiment,
+        scan: Scan,
+        name: Name,
+        minus: Minus = None,
+        v: Token = "",
+    ) -> Response:
+        """Draw where a map is below its detection limit."""
+        try:
+            stored = reader.stored(experiment, scan, name, minus)
+            limits = reader.limits(experiment, scan, name, minus)
+            generation = reader.generation(experiment, scan, minus)
+        except (PictureError, StoreError) as error:
+            return refuse(error)
+        if limits is None:
+            return refuse(PictureError(f"{name} of scan {scan} has no detection limit"))
+        return Answer(
+            about={**_about(experiment, scan, name, minus, generation), "layer": "undetected"},
+            media_type="image/png",
+            make=lambda: veil_png(np.abs(stored.values) < limits),
+            is_immutable=v == generation,
+        ).respond(request)
+
+    path = "/map/{experiment}/{scan}/{name}/undetected.png"
+    router.add_api_route(path, undetected, response_class=Response)
+
+
+def detected_share(values: FloatMap, limits: FloatMap | None) -> float | None:
+    """Give the part of what was measured that is told from nothing; None without a limit."""
+    measured = np.isfinite(values)
+    if limits is None or not measured.any():
+        return None
+    return float((np.abs(values) >= limits)[measured].mean())
 
 
 def _add_readings(router: APIRouter, reader: MapReader) -> None:
@@ -164,6 +225,7 @@ def _add_readings(router: APIRouter, reader: MapReader) -> None:
         """Give the value of one pixel."""
         try:
             stored = reader.stored(experiment, scan, name, minus)
+            limits = reader.limits(experiment, scan, name, minus)
             if row >= stored.values.shape[0] or column >= stored.values.shape[1]:
                 raise PictureError(f"{name} has {stored.values.shape} pixels, not {row}, {column}")
         except (PictureError, StoreError) as error:
@@ -171,7 +233,8 @@ def _add_readings(router: APIRouter, reader: MapReader) -> None:
         found = float(stored.values[row, column])
         about = _about(experiment, scan, name, minus, reader.generation(experiment, scan, minus))
         place = {"row": row, "column": column, "unit": stored.unit}
-        return JSONResponse({**about, **place, "value": _finite(found)})
+        limit = None if limits is None else _finite(float(limits[row, column]))
+        return JSONResponse({**about, **place, "value": _finite(found), "limit": limit})
 
     def along(
         experiment: Experiment,

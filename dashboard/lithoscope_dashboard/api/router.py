@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from lithoscope_dashboard.api.labels import label_routes
 from lithoscope_dashboard.api.maps import MapReader, map_routes
 from lithoscope_dashboard.api.slices import SlicePictures, slice_routes
 from lithoscope_dashboard.api.surfaces import surface_routes
@@ -32,6 +33,7 @@ def api_router(reach: Reach) -> APIRouter:
     router = APIRouter(prefix="/api/v1")
     router.include_router(slice_routes(find, SlicePictures(store)))
     router.include_router(map_routes(MapReader(store, find)))
+    router.include_router(label_routes(store, find))
     router.include_router(surface_routes(store, find))
     router.include_router(table_routes(lambda: reach.board.snapshot, find, store))
     router.add_api_route("/health", health, methods=["GET"])

@@ -194,6 +194,6 @@
     }
   });
 
-  Object.assign(own, { ask, session: about, say });
+  Object.assign(own, { ask, send, nonce, session: about, say });
   document.addEventListener("lithoscope-page", () => about().then(show).catch(() => {}));
 })();

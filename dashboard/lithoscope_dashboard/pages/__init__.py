@@ -11,6 +11,7 @@ from lithoscope_dashboard.pages import (
     decisions,
     experiments,
     kiosk,
+    labels,
     live,
     maps,
     metrics,
@@ -89,6 +90,7 @@ _ALL = (
         sections=experiments.sections,
     ),
     Page(path="/setup", name="Set-up", key="8", layout=setup.layout, sections=setup.sections),
+    Page(path="/labels", name="Labels", key="9", layout=labels.layout, sections=labels.sections),
     Page(path="/kiosk", name="", key="", layout=kiosk.layout, sections=kiosk.sections),
     Page(path="/m", name="", key="", layout=phone.layout, sections=phone.sections),
 )

@@ -14,7 +14,8 @@ Component = Any  # Dash ships no types
 Props = dict[str, Any]
 _HOW = (
     "Click two points for the profile from A to B; arrows move it. Wheel with Ctrl, or + and −, "
-    "zoom; drag moves; [ and ] change the scan. Hatched: not measured."
+    "zoom; drag moves; [ and ] change the scan. Hatched: not measured. Greyed, with lines that "
+    "fall: measured, and less than can be told from nothing."
 )
 
 
@@ -25,6 +26,7 @@ def layout() -> Component:
         *(html.Dt("Greatest"), html.Dd(id="map-greatest")),
         *(html.Dt("Mean"), html.Dd(id="map-mean")),
         *(html.Dt("Measured"), html.Dd(id="map-measured")),
+        *(html.Dt("Detected"), html.Dd(id="map-detected")),
     ]
     return html.Main(
         [

@@ -29,7 +29,7 @@ FIRST = ("remaining_gap_um", "plating_side_thickness_um", "dendrite_volume_um3")
 
 def layout() -> Component:
     """Build the page."""
-    wish: Wish = {"names": list(FIRST), "beside": [], "against": "passed"}
+    wish: Wish = {"names": list(FIRST), "beside": [], "against": "passed", "smooth": False}
     source = {"data-module": "metrics", "data-wish": json.dumps(wish)}
     graph = dcc.Graph(
         id="metrics-figure",
@@ -91,7 +91,7 @@ def register(app: Dash, reach: Reach) -> None:
         states = _states(reach, main, beside)
         series = [series_of(state, name, against) for name in names for state in states]
         return (
-            metrics_figure(states, names, against),
+            metrics_figure(states, names, against, is_smoothed=(wish or {}).get("smooth") is True),
             summary_table(series),
             csv_address(states, names),
         )

@@ -194,15 +194,19 @@ class _Side:
     def _rest_px(self, row: NDArray[np.intp]) -> FloatImage:
         """Give how far lithium reaches beyond the centre of its last voxel."""
         half = np.full(row.shape, 0.5, dtype=np.float32)
-        if self.lithium_share is None:
+        share = self.lithium_share
+        if share is None:
             return half
-        following = np.clip(row + self.direction, 0, self.run.shape[1] - 1)
-        here, there = (
-            np.take_along_axis(self.lithium_share, index[:, None], axis=1)[:, 0]
-            for index in (row, following)
-        )
-        is_face = (here >= 0.5) & (there < 0.5)
-        return np.divide(here - 0.5, here - there, out=half, where=is_face)
+        rest, is_open = half, np.ones(row.shape, dtype=np.bool_)
+        # A flat face is rounded to one of two voxels: the share may pass beside the last one.
+        for step in (0, -1, 1):
+            place = row + self.direction * step
+            here, there = _at(share, place), _at(share, place + self.direction)
+            is_face = is_open & (here >= 0.5) & (there < 0.5)
+            part = np.divide(here - 0.5, here - there, out=np.zeros_like(half), where=is_face)
+            rest = np.where(is_face, part + np.float32(step), rest)
+            is_open &= ~is_face
+        return rest
 
     @property
     def height_px(self) -> FloatImage:
@@ -279,6 +283,12 @@ def _added(lithium: MaskVolume, side: _Side, base_px: FloatImage) -> MaskVolume:
     has_second = (lithium & well_beyond & ~side.beyond(base_px + 2)).any(axis=1)
     is_added = (excess_px >= _MIN_ADDED_PX) | has_second
     return lithium & beyond & (well_beyond | is_added[:, None, :])
+
+
+def _at(volume: FloatVolume, row: NDArray[np.intp]) -> FloatImage:
+    """Give the value of each column in a row of its own, that of the border beyond it."""
+    index = np.clip(row, 0, volume.shape[1] - 1)[:, None]
+    return np.take_along_axis(volume, index, axis=1)[:, 0]
 
 
 def _smooth(image: FloatImage, sigma_px: float) -> FloatImage:

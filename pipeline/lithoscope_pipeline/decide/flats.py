@@ -4,7 +4,7 @@ import numpy as np
 
 from lithoscope_pipeline.errors import ShapeError
 from lithoscope_pipeline.geometry import FloatImage
-from lithoscope_pipeline.measure.metric import Metric, not_measured
+from lithoscope_pipeline.metric import Metric, not_measured
 
 #: Pixels are averaged over squares of this side: what remains is the beam, not the noise.
 _BLOCK_PX = 8

@@ -14,7 +14,7 @@ from lithoscope_pipeline.decide.rule import GateName, Rule
 from lithoscope_pipeline.decide.scan_record import NOT_YET, SINGLE_SCAN_PREFIX, ScanRecord
 
 if TYPE_CHECKING:  # see scan_record.py
-    from lithoscope_pipeline.measure.metric import Metric
+    from lithoscope_pipeline.metric import Metric
 
 GateState = Literal["open", "shut", "not_known"]
 
@@ -86,6 +86,8 @@ def judge_gates(
                 found.append(_registration(newest, rule, limits))
             case "model":
                 found.append(_model(scans))
+            case "distribution":
+                found.append(_distribution(newest))
             case "faraday":
                 found.append(_faraday(scans, limits))
             case "charge":
@@ -132,6 +134,25 @@ def _model(scans: Sequence[ScanRecord]) -> GateFinding:
     if newest.model != first:
         return _shut("model", f"labels by {newest.model}, those of the first scan by {first}")
     return _open("model")
+
+
+def _distribution(scan: ScanRecord) -> GateFinding:
+    """Judge by the distance from the training in units of its limit; only networks have one."""
+    metric = scan.metrics.get("training_distance")
+    if metric is None:
+        return _open("distribution")
+    if metric.value is None:
+        return GateFinding(
+            gate="distribution",
+            state="not_known",
+            reason="what the network was trained on was never described",
+        )
+    if metric.value > 1.0:
+        return _shut(
+            "distribution",
+            f"the scan lies {metric.value:.2g} times as far from the training as a scan of it may",
+        )
+    return _open("distribution")
 
 
 def _faraday(scans: Sequence[ScanRecord], limits: GateLimits) -> GateFinding:

@@ -10,7 +10,7 @@ from lithoscope_pipeline.decide.rule import Rule
 from lithoscope_pipeline.decide.scan_record import SINGLE_SCAN_PREFIX, ScanRecord
 
 if TYPE_CHECKING:  # see scan_record.py
-    from lithoscope_pipeline.measure.metric import Metric
+    from lithoscope_pipeline.metric import Metric
 
 Compared = Literal["low95", "high95", "value"]
 

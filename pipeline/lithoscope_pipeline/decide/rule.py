@@ -24,7 +24,9 @@ Severity = Literal["info", "minor", "major", "critical"]
 Mode = Literal["off", "dry_run", "propose", "auto"]
 Region = Literal["view", "cell", "machine"]
 Prediction = Literal["none", "next_pulse"]
-GateName = Literal["completeness", "registration", "model", "faraday", "age", "charge"]
+GateName = Literal[
+    "completeness", "registration", "model", "distribution", "faraday", "age", "charge"
+]
 
 #: From least to most.
 MODES: Final[tuple[Mode, ...]] = ("off", "dry_run", "propose", "auto")
@@ -33,6 +35,7 @@ IMAGE_GATES: Final[tuple[GateName, ...]] = (
     "completeness",
     "registration",
     "model",
+    "distribution",
     "faraday",
     "age",
     "charge",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from lithoscope_pipeline.decide.rule import Mode
 
 if TYPE_CHECKING:  # settings hold rules and must load at once; measuring takes much of SciPy
-    from lithoscope_pipeline.measure.metric import Metric
+    from lithoscope_pipeline.metric import Metric
 
 #: Before the name of a metric: the same from labels made of this scan alone, without
 #: registration and without anything of earlier scans.

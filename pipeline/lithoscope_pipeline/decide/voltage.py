@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lithoscope_pipeline.errors import NonFiniteError, ShapeError
 
 if TYPE_CHECKING:  # see scan_record.py
-    from lithoscope_pipeline.measure.metric import Metric
+    from lithoscope_pipeline.metric import Metric
 
 Column = NDArray[np.floating[Any]]
 
@@ -146,7 +146,7 @@ def measure_voltage(
         (``no_pulse_yet``) or readings are missing (``electrochemistry_behind``,
         ``no_electrochemistry``).
     """
-    from lithoscope_pipeline.measure.metric import Metric, not_measured
+    from lithoscope_pipeline.metric import Metric, not_measured
 
     names = {"pulse_resistance_ohm": "ohm", "voltage_drop_share": "1"}
     reason = ""

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from lithoscope_pipeline.errors import ParameterError
 from lithoscope_pipeline.faces.match import FaceTemplate, Matches, make_template, match_faces
@@ -19,7 +20,11 @@ SideVerdict = Literal["resolved", "unresolved"]
 SIDES: tuple[Side, Side] = ("stripping", "plating")
 
 TEMPLATE_UM = 24.0  # on either side of a face: blur and fringes, and no other face
-_MIN_TEMPLATE_PX = 5
+# A face is sharper than a pixel, and its fringes are: what is seen of them depends on where in a
+# pixel the face lies, which moved places by up to 0.25 voxel. This takes out what is so fine.
+_ACROSS_SIGMA_PX = 2.0
+_ACROSS_REACH_PX = 8
+_MIN_TEMPLATE_PX = 8  # a shorter one sees little but what is fine
 STATIONARY_REACH_PX = 8.0  # what registration may leave
 _INWARD_UM = 25.0  # a plating side that shrinks
 _NEAR_PX = 3.0  # from the smooth map, for the second look
@@ -179,11 +184,13 @@ def reference_faces(
     for y_px, reach in zip(outer_px, reaches, strict=True):
         y0 = int(np.floor(y_px)) - half - int(STATIONARY_REACH_PX) - 2
         y1 = int(np.ceil(y_px)) + half + int(STATIONARY_REACH_PX) + 3
-        profiles = sample_profiles(source, transform, grid, y0=y0, y1=y1)
+        profiles = _profiles(source, transform, grid, y0=y0, y1=y1)
         template = make_template(profiles, face_px=y_px - y0, half_px=half)
         found = _two_looks(profiles, template, (y_px - y0, STATIONARY_REACH_PX))
         face_px = found.face_px + y0
-        weights = _weights(found)
+        weights = np.where(
+            _is_seen(source, transform, grid, (y0, y1), y_px, half), _weights(found), 0
+        )
         smooth = smooth_map(face_px, weights, limit=_OUTLIER_PX)
         sides.append(
             SideReference(
@@ -195,6 +202,22 @@ def reference_faces(
             )
         )
     return FaceReference(grid=grid, stripping=sides[0], plating=sides[1])
+
+
+def _is_seen(
+    source: VolumeSource,
+    transform: RigidTransform,
+    grid: PatchGrid,
+    rows: tuple[int, int],
+    y_px: float,
+    half: int,
+) -> NDArray[np.bool_]:
+    """Say which patches show the face in what is not smoothed: smooth noise is like anything."""
+    raw = sample_profiles(source, transform, grid, y0=rows[0], y1=rows[1])
+    template = make_template(raw, face_px=y_px - rows[0], half_px=half)
+    found = _two_looks(raw, template, (y_px - rows[0], STATIONARY_REACH_PX))
+    seen: NDArray[np.bool_] = _weights(found) > 0
+    return seen
 
 
 def measure_swelling(
@@ -235,6 +258,18 @@ def measure_swelling(
     )
 
 
+def _profiles(
+    source: VolumeSource, transform: RigidTransform, grid: PatchGrid, *, y0: int, y1: int
+) -> FloatStack:
+    """Average patches, and take out what is finer along y than pixels can tell."""
+    reach = _ACROSS_REACH_PX
+    seen = sample_profiles(source, transform, grid, y0=y0 - reach, y1=y1 + reach)
+    smooth: FloatStack = gaussian_filter1d(
+        seen, _ACROSS_SIGMA_PX, axis=2, mode="nearest", truncate=reach / _ACROSS_SIGMA_PX
+    )
+    return smooth[..., reach:-reach]
+
+
 def _displacement(
     source: VolumeSource, transform: RigidTransform, grid: PatchGrid, side: SideReference
 ) -> SideDisplacement:
@@ -242,7 +277,7 @@ def _displacement(
     ahead = len(side.template.values) - side.template.face
     y0 = int(np.floor(side.y_px - down - side.template.face)) - 2
     y1 = int(np.ceil(side.y_px + up + ahead)) + 3
-    profiles = sample_profiles(source, transform, grid, y0=y0, y1=y1)
+    profiles = _profiles(source, transform, grid, y0=y0, y1=y1)
     middle, reach = side.y_px + (up - down) / 2 - y0, (up + down) / 2
     found = _two_looks(profiles, side.template, (middle, reach))
     moved = found.face_px + y0 - side.face_px

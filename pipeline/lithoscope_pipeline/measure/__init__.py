@@ -24,7 +24,6 @@ from lithoscope_pipeline.measure.history import (
     measure_short_eta,
 )
 from lithoscope_pipeline.measure.maps import map_unit
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
 from lithoscope_pipeline.measure.objects import ObjectTable, TrackedObject
 from lithoscope_pipeline.measure.report import (
     EarlierScans,
@@ -47,7 +46,6 @@ __all__ = [
     "GrowthStep",
     "LabelSource",
     "Measurement",
-    "Metric",
     "ObjectTable",
     "PastScan",
     "PreviousScan",
@@ -67,6 +65,4 @@ __all__ = [
     "measure_labels",
     "measure_rate",
     "measure_short_eta",
-    "measured",
-    "not_measured",
 ]

@@ -12,8 +12,8 @@ from lithoscope_pipeline.geometry import FloatImage
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.measure.columns import ColumnCounts
 from lithoscope_pipeline.measure.correlation import correlate_maps
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
 from lithoscope_pipeline.measure.runs import LabelRuns
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 #: Thinner voids are not counted: the published rule.
 _MIN_VOID_VOXELS: Final = 2.0

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 # 1 mAh = 3.6 C deposits 1 / 3860 g of lithium of 0.534 g/cm3; 1 cm3 = 1e12 um3.
 UM3_PER_MAH = 1.0 / 3860.0 / 0.534 * 1.0e12
@@ -13,6 +13,8 @@ UM_PER_MAH_CM2 = UM3_PER_MAH / 1.0e8
 UM2_PER_CM2 = 1.0e8
 
 Side = Literal["plating", "stripping"]
+#: The cycler wrote nothing for a time in which current may have flowed.
+RECORD_GAP: Final = "charge_record_gap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +31,16 @@ class ChargeState:
         Current pulses in the same time; half a pulse counts as a half.
     net_charge_mAh
         Integral of I dt since scan 0, positive while the plating side receives.
+    bounds_mAh
+        Least and largest ``charge_mAh`` that the record allows where it has gaps; None where it
+        has none.
     """
 
     receiving_side: Side
     charge_mAh: float  # noqa: N815 - a unit, spelt as units are
     n_pulses: float
     net_charge_mAh: float  # noqa: N815
+    bounds_mAh: tuple[float, float] | None = None  # noqa: N815
 
 
 def faraday_thickness_um(*, current_density_mA_cm2: float, time_s: float) -> float:  # noqa: N803
@@ -77,14 +83,14 @@ def measure_charge(
     if charge is None:
         faraday = not_measured("um3", "no_electrochemistry")
     else:
-        volume_um3 = faraday_volume_um3(charge.charge_mAh, area_share=area_seen_fraction)
-        faraday = measured(volume_um3, "um3")
+        faraday = _faraday(charge, area_seen_fraction)
 
     ratio = _ratio(travelled, faraday, charge)
     whole, missing = ratio, ratio
     if ratio.value is not None:
-        whole = measured(ratio.value * area_seen_fraction, "1", voxels=ratio.voxels)
-        missing = measured(1 - ratio.value, "1", voxels=ratio.voxels)
+        flags = _flags(charge)
+        whole = measured(ratio.value * area_seen_fraction, "1", voxels=ratio.voxels, flags=flags)
+        missing = measured(1 - ratio.value, "1", voxels=ratio.voxels, flags=flags)
     return {
         "li_travelled_volume_um3": travelled,
         "faraday_volume_um3": faraday,
@@ -108,6 +114,25 @@ def side_volume_um3(metrics: Mapping[str, Metric], side: Side) -> Metric:
     return measured(sum(values), "um3", voxels=voxels)
 
 
+def _faraday(charge: ChargeState, area_share: float) -> Metric:
+    """Give the volume of the charge, between those of its bounds where the record has gaps."""
+    volume_um3 = faraday_volume_um3(charge.charge_mAh, area_share=area_share)
+    if charge.bounds_mAh is None:
+        return measured(volume_um3, "um3")
+    low, high = (faraday_volume_um3(end, area_share=area_share) for end in charge.bounds_mAh)
+    return Metric(
+        value=volume_um3,
+        unit="um3",
+        low95=min(low, volume_um3),
+        high95=max(high, volume_um3),
+        flags=(RECORD_GAP,),
+    )
+
+
+def _flags(charge: ChargeState | None) -> tuple[str, ...]:
+    return () if charge is None or charge.bounds_mAh is None else (RECORD_GAP,)
+
+
 def _travelled(
     metrics: Mapping[str, Metric],
     charge: ChargeState | None,
@@ -129,4 +154,6 @@ def _ratio(travelled: Metric, faraday: Metric, charge: ChargeState | None) -> Me
         return not_measured("1", (travelled.flags + faraday.flags)[0])
     if charge.n_pulses < 1 or faraday.value <= 0:
         return not_measured("1", "less_than_one_pulse")
-    return measured(travelled.value / faraday.value, "1", voxels=travelled.voxels)
+    return measured(
+        travelled.value / faraday.value, "1", voxels=travelled.voxels, flags=_flags(charge)
+    )

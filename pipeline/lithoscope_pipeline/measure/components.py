@@ -13,7 +13,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.labels import Label
-from lithoscope_pipeline.measure.columns import N_LABELS
 from lithoscope_pipeline.measure.runs import LabelRuns
 
 Mask = NDArray[np.bool_]
@@ -60,11 +59,6 @@ class Extents:
     last: Counts
     sums: NDArray[np.float64]
 
-    def is_cut(self, shape: tuple[int, int, int]) -> Mask:
-        """Say of each piece whether the border of the volume cuts it."""
-        ends = np.asarray(shape) - 1
-        return np.asarray(((self.first == 0) | (self.last == ends)).any(axis=1))
-
 
 def runs_of(runs: LabelRuns, labels: Collection[Label]) -> Mask:
     """Mark the runs of some classes."""
@@ -96,11 +90,21 @@ def connect_runs(runs: LabelRuns, chosen: Mask) -> Pieces:
     return Pieces(number=number, voxels=voxels)
 
 
-def count_labels(runs: LabelRuns, pieces: Pieces) -> Counts:
-    """Count the voxels of each class in each piece, shape (n_pieces + 1, n_labels)."""
-    counts = np.zeros((pieces.n + 1, N_LABELS), np.int64)
-    _count_labels(runs.begins, runs.rows, runs.labels, runs.shape[1], pieces.number, counts)
+def count_label(runs: LabelRuns, pieces: Pieces, label: Label) -> Counts:
+    """Count the voxels of a class in each piece, shape (n_pieces + 1,)."""
+    counts = np.zeros(pieces.n + 1, np.int64)
+    _count_label(
+        runs.begins, runs.rows, runs.labels, runs.shape[1], pieces.number, int(label), counts
+    )
     return counts
+
+
+def cut_by_border(runs: LabelRuns, pieces: Pieces) -> Mask:
+    """Say of each piece whether the border of the volume cuts it, shape (n_pieces + 1,)."""
+    is_cut = np.zeros(pieces.n + 1, np.bool_)
+    _mark_cut(runs.begins, runs.rows, *runs.shape, pieces.number, is_cut)
+    is_cut[0] = False
+    return is_cut
 
 
 def measure_extents(runs: LabelRuns, pieces: Pieces) -> Extents:
@@ -194,13 +198,24 @@ def _count_voxels(begins, rows, n_y, number, voxels):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]  # numba has no types
-def _count_labels(begins, rows, labels, n_y, number, counts):  # type: ignore[no-untyped-def]  # for numba
+def _count_label(begins, rows, labels, n_y, number, label, counts):  # type: ignore[no-untyped-def]  # for numba
     for column in range(len(begins) - 1):
         end = n_y
         for run in range(begins[column + 1] - 1, begins[column] - 1, -1):
-            if number[run] > 0:
-                counts[number[run], labels[run]] += end - rows[run]
+            if number[run] > 0 and labels[run] == label:
+                counts[number[run]] += end - rows[run]
             end = rows[run]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]  # numba has no types
+def _mark_cut(begins, rows, n_z, n_y, n_x, number, is_cut):  # type: ignore[no-untyped-def]  # for numba
+    for column in range(len(begins) - 1):
+        z, x = column // n_x, column % n_x
+        at_side = z == 0 or z == n_z - 1 or x == 0 or x == n_x - 1
+        first, stop = begins[column], begins[column + 1]
+        for run in range(first, stop):
+            if at_side or run == first or run == stop - 1:
+                is_cut[number[run]] = True
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]  # numba has no types

@@ -9,12 +9,12 @@ from lithoscope_pipeline.measure.components import (
     Counts,
     Mask,
     connect_runs,
-    count_labels,
-    measure_extents,
+    count_label,
+    cut_by_border,
     runs_of,
 )
-from lithoscope_pipeline.measure.metric import Metric, measured
 from lithoscope_pipeline.measure.runs import LabelRuns
+from lithoscope_pipeline.metric import Metric, measured
 
 # A smaller part of an electrode's voxels in a piece of its own is not the electrode.
 _MIN_ELECTRODE_SHARE = 0.05
@@ -59,13 +59,12 @@ def connect_lithium(runs: LabelRuns) -> Connectivity:
         Masks of runs.
     """
     pieces = connect_runs(runs, runs_of(runs, LITHIUM))
-    per_label = count_labels(runs, pieces)
-    on_stripping = _holding(per_label[:, Label.STRIPPING_ELECTRODE])
-    on_plating = _holding(per_label[:, Label.PLATING_ELECTRODE])
+    on_stripping = _holding(count_label(runs, pieces, Label.STRIPPING_ELECTRODE))
+    on_plating = _holding(count_label(runs, pieces, Label.PLATING_ELECTRODE))
     on_none = ~on_stripping & ~on_plating
     on_none[0] = False
     on_both = on_stripping & on_plating
-    is_cut = measure_extents(runs, pieces).is_cut(runs.shape)
+    is_cut = cut_by_border(runs, pieces)
 
     number = pieces.number
     stripping = (on_stripping & ~on_both)[number]

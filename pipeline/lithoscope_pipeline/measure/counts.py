@@ -7,7 +7,7 @@ import numpy as np
 from lithoscope_pipeline.geometry import FloatImage
 from lithoscope_pipeline.labels import LITHIUM, PLATING_SIDE, STRIPPING_SIDE, Label
 from lithoscope_pipeline.measure.columns import ColumnCounts
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 COUNTED = (*LITHIUM, Label.PIT, Label.VOID)
 

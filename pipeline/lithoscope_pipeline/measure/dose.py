@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lithoscope_pipeline.errors import ParameterError
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 _J_PER_KEV: Final = 1.602176634e-16
 _ELECTRON_KEV: Final = 510.99895

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from lithoscope_pipeline.geometry import FloatImage
 from lithoscope_pipeline.measure.components import Pieces, connect_runs
 from lithoscope_pipeline.measure.connectivity import Connectivity
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
 from lithoscope_pipeline.measure.nearest import (
     FAR,
     Target,
@@ -20,6 +19,7 @@ from lithoscope_pipeline.measure.nearest import (
 )
 from lithoscope_pipeline.measure.runs import LabelRuns
 from lithoscope_pipeline.measure.solids import Solid, make_solid
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 # A filament of 3 x 3 x 3 voxels is the smallest object whose distance is believed.
 MIN_OBJECT_VOXELS: Final = 27

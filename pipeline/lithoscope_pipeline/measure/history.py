@@ -8,9 +8,8 @@ from statistics import median
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 #: A 95 % interval is so many standard deviations to either side.
 _Z95: Final = 1.959964
@@ -129,6 +128,9 @@ def measure_rate(
     known = _known(values, steps)[-k:]
     if len({step for step, _ in known}) < 2:
         return not_measured(unit, "too_few_scans")
+    # Half a second to import, and the stages of other services import this module too.
+    from scipy import stats
+
     x = [step for step, _ in known]
     slope = float(stats.theilslopes([m.value for _, m in known], x).slope)
     voxels = known[-1][1].voxels

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.measure.columns import Faces
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 
 def measure_layers(faces: Faces, *, voxel_um: float) -> dict[str, Metric]:

@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.labels import Label
-from lithoscope_pipeline.measure.components import Counts, Mask, Pieces, measure_extents
+from lithoscope_pipeline.measure.components import (
+    Counts,
+    Mask,
+    Pieces,
+    cut_by_border,
+    measure_extents,
+)
 from lithoscope_pipeline.measure.counts import MIN_VOXELS, SMALL_VOXELS
 from lithoscope_pipeline.measure.scan import ReadScan
 
@@ -146,7 +152,7 @@ def list_objects(scan: ReadScan, found: ScanObjects) -> ObjectTable:
 def _list_kind(scan: ReadScan, found: ScanObjects, kind: Kind) -> list[TrackedObject]:
     pieces, um = found.pieces[kind], scan.voxel_um
     extents = measure_extents(scan.runs, pieces)
-    is_cut = extents.is_cut(scan.runs.shape)
+    is_cut = cut_by_border(scan.runs, pieces)
     heights_um = _heights_um(found, kind, extents.first, extents.last, um)
     objects = []
     for piece in _largest(pieces):

@@ -7,7 +7,12 @@ from lithoscope_pipeline.errors import ParameterError
 from lithoscope_pipeline.geometry import FloatImage
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.measure.cavities import CavityFindings, measure_cavities
-from lithoscope_pipeline.measure.charge import UM2_PER_CM2, ChargeState, measure_charge
+from lithoscope_pipeline.measure.charge import (
+    RECORD_GAP,
+    UM2_PER_CM2,
+    ChargeState,
+    measure_charge,
+)
 from lithoscope_pipeline.measure.components import Pieces
 from lithoscope_pipeline.measure.connectivity import connect_lithium, measure_dead_lithium
 from lithoscope_pipeline.measure.counts import conservation_residual, measure_counts
@@ -15,7 +20,6 @@ from lithoscope_pipeline.measure.current_density import GrowthStep, map_current_
 from lithoscope_pipeline.measure.gaps import Gaps, measure_gaps
 from lithoscope_pipeline.measure.layers import measure_layers
 from lithoscope_pipeline.measure.maps import measure_maps
-from lithoscope_pipeline.measure.metric import Metric, measured, not_measured
 from lithoscope_pipeline.measure.objects import (
     KINDS,
     Kind,
@@ -27,6 +31,7 @@ from lithoscope_pipeline.measure.runs import LabelSource
 from lithoscope_pipeline.measure.scan import Reading, ReadScan, read_scan
 from lithoscope_pipeline.measure.tips import dendrite_heights_px, measure_tip
 from lithoscope_pipeline.measure.tracking import EarlierObjects, track_objects
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +278,8 @@ def _remaining_plated(metrics: Mapping[str, Metric], charge: ChargeState | None)
         return not_measured("um3", "net_charge_not_zero")
     parts = [metrics[f"{name}_volume_um3"] for name in ("deposited", "dendrite")]
     volume = sum(part.value or 0.0 for part in parts)
-    return measured(volume, "um3", voxels=sum(part.voxels for part in parts))
+    flags = () if charge.bounds_mAh is None else (RECORD_GAP,)
+    return measured(volume, "um3", voxels=sum(part.voxels for part in parts), flags=flags)
 
 
 def _penetration(tip: Metric, first_scan: Mapping[str, Metric]) -> Metric:

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from lithoscope_pipeline.measure.columns import Faces
 from lithoscope_pipeline.measure.components import Pieces
 from lithoscope_pipeline.measure.gaps import MIN_OBJECT_VOXELS
-from lithoscope_pipeline.measure.metric import Metric, measured
 from lithoscope_pipeline.measure.runs import LabelRuns
+from lithoscope_pipeline.metric import Metric, measured
 from lithoscope_pipeline.surface import plated_surface
 
 

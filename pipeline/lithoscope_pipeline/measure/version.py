@@ -3,4 +3,4 @@
 from typing import Final
 
 #: Raised when equal labels may give other metrics.
-METRICS_VERSION: Final = 3
+METRICS_VERSION: Final = 4

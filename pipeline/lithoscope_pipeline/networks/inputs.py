@@ -14,6 +14,8 @@ View = Literal["cross-section", "in-plane"]
 _DEPTH_UM = 100.0  # an electrode is about one unit thick
 _DEEPEST = 6.0
 _BRIGHTEST = 6.0  # foil and particles; electrolyte is 1
+_NEAR_UM = 10.0  # around a face; a voxel is then as large a step as the contrast of a material
+_NEAREST = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,13 @@ class ModelInputs:
         there is one.
     has_depth
         Whether the distances from both outer faces are shown.
+    n_around
+        Slices on either side whose mean is shown as one channel, 0 for none: how high a layer
+        stands about here, with less noise than a slice has.
+    has_faces
+        Whether the distances from both inner faces are shown, and, with the first scan, from where
+        the pristine electrodes would end today: their thickness then, from their outer face now.
+        No registration enters, so that an error of it can be told from lithium.
     view
         What a slice is: ``cross-section`` is normal to z, ``in-plane`` normal to y.
     """
@@ -40,16 +49,23 @@ class ModelInputs:
     has_previous: bool = True
     has_first: bool = True
     has_depth: bool = True
+    n_around: int = 0
+    has_faces: bool = False
     view: View = "cross-section"
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the channels, such as ``now-1`` for the slice before."""
         names = [f"now{i:+d}" for i in _around(self.n_neighbours)]
+        names += ["around"] if self.n_around else []
         for earlier in self.earlier:
             names += [f"{earlier}{i:+d}" for i in _around(self.n_earlier_neighbours)]
             names.append(f"has_{earlier}")
-        return (*names, *(("depth_stripping", "depth_plating") if self.has_depth else ()))
+        names += ["depth_stripping", "depth_plating"] if self.has_depth else []
+        if self.has_faces:
+            names += ["face_stripping", "face_plating"]
+            names += ["foil_stripping", "foil_plating"] if self.has_first else []
+        return tuple(names)
 
     @property
     def n_channels(self) -> int:
@@ -67,6 +83,12 @@ class ModelInputs:
         return tuple(shown)
 
     @property
+    def earlier_channels(self) -> tuple[int, ...]:
+        """Places of the channels that are 0 when no earlier scan is shown."""
+        marks = ("previous", "first", "has_", "foil_")
+        return tuple(i for i, name in enumerate(self.channels) if name.startswith(marks))
+
+    @property
     def slice_axis(self) -> int:
         """Axis of a volume (z, y, x) that slices are normal to."""
         return 0 if self.view == "cross-section" else 1
@@ -75,7 +97,7 @@ class ModelInputs:
     def halo(self) -> int:
         """Slices on either side of a slab that its channels are made from."""
         earlier = self.n_earlier_neighbours if self.earlier else 0
-        return max(self.n_neighbours, earlier)
+        return max(self.n_neighbours, earlier, self.n_around)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +172,9 @@ def network_inputs(
     rest = [n for axis, n in enumerate(now.volume.shape) if axis != inputs.slice_axis]
     out = np.zeros((stop - start, inputs.n_channels, *rest), np.float32)
     at = _fill(out, 0, now, inputs.n_neighbours, (start, stop), inputs)
+    if inputs.n_around:
+        out[:, at] = _mean_around(now, (start, stop), inputs)
+        at += 1
     for name in inputs.earlier:
         scan = previous if name == "previous" else first
         if scan is None:
@@ -161,8 +186,8 @@ def network_inputs(
         at = _fill(out, at, scan, inputs.n_earlier_neighbours, (start, stop), inputs)
         out[:, at] = 1.0
         at += 1
-    if inputs.has_depth:
-        _fill_depths(out[:, at:], now, voxel_um, first_row, (start, stop), inputs)
+    distances = _distances_um(now, first, inputs)
+    _fill_distances(out[:, at:], distances, voxel_um, first_row, (start, stop), inputs)
     return out
 
 
@@ -175,15 +200,9 @@ def _fill(
     inputs: ModelInputs,
 ) -> int:
     """Fill the channels of a scan from ``at`` on; give the next one."""
-    references = scan.references
-    contrast = references.electrolyte - references.electrode
-    if contrast == 0:
-        msg = "electrode and electrolyte have the same grey value; find the references again"
-        raise ParameterError(msg)
     volume = np.moveaxis(scan.volume, inputs.slice_axis, 0)
     low, high = max(slices[0] - n_around, 0), min(slices[1] + n_around, len(volume))
-    grey = (volume[low:high] - np.float32(references.electrode)) / np.float32(contrast)
-    np.clip(grey, -_BRIGHTEST, _BRIGHTEST, out=grey)
+    grey = _scaled(volume[low:high], scan.references)
     for offset in _around(n_around):
         rows = np.clip(np.arange(*slices) + offset, 0, len(volume) - 1) - low
         out[:, at] = grey[rows]
@@ -191,20 +210,82 @@ def _fill(
     return at
 
 
-def _fill_depths(
+def _scaled(volume: FloatVolume, references: GreyReferences) -> FloatVolume:
+    """Scale grey values so that the electrode is 0 and the electrolyte 1."""
+    contrast = references.electrolyte - references.electrode
+    if contrast == 0:
+        msg = "electrode and electrolyte have the same grey value; find the references again"
+        raise ParameterError(msg)
+    grey = (volume - np.float32(references.electrode)) / np.float32(contrast)
+    return np.asarray(np.clip(grey, -_BRIGHTEST, _BRIGHTEST, out=grey), np.float32)
+
+
+def _mean_around(now: SeenScan, slices: tuple[int, int], inputs: ModelInputs) -> FloatVolume:
+    """Average the slices around each one; beyond the ends the last slice is repeated."""
+    volume = np.moveaxis(now.volume, inputs.slice_axis, 0)
+    n = inputs.n_around
+    low, high = max(slices[0] - n, 0), min(slices[1] + n, len(volume))
+    grey = _scaled(volume[low:high], now.references)
+    out = np.zeros((slices[1] - slices[0], *grey.shape[1:]), np.float32)
+    # Summed in the same order for each slice, so that slabs do not show in the last digit.
+    for offset in _around(n):
+        out += grey[np.clip(np.arange(*slices) + offset, 0, len(volume) - 1) - low]
+    out /= np.float32(2 * n + 1)
+    return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Distance:
+    """A channel of distances along y from a face; None where it is not known."""
+
+    from_px: float | None
+    is_inwards_up: bool
+    unit_um: float
+    largest: float
+
+
+def _distances_um(now: SeenScan, first: SeenScan | None, inputs: ModelInputs) -> list[_Distance]:
+    """Give the channels of distances, in their order."""
+    edges = now.references.edges_px
+    places: list[tuple[float | None, bool, bool]] = []
+    if inputs.has_depth:
+        places += [(edges[0], True, False), (edges[3], False, False)]
+    if inputs.has_faces:
+        places += [(edges[1], True, True), (edges[2], False, True)]
+    if inputs.has_faces and inputs.has_first:
+        pristine = None if first is None else first.references.edges_px
+        low = None if pristine is None else edges[0] + pristine[1] - pristine[0]
+        high = None if pristine is None else edges[3] + pristine[2] - pristine[3]
+        places += [(low, True, True), (high, False, True)]
+    return [
+        _Distance(
+            from_px=place,
+            is_inwards_up=is_up,
+            unit_um=_NEAR_UM if is_near else _DEPTH_UM,
+            largest=_NEAREST if is_near else _DEEPEST,
+        )
+        for place, is_up, is_near in places
+    ]
+
+
+def _fill_distances(
     out: FloatStack,
-    now: SeenScan,
+    distances: list[_Distance],
     voxel_um: float,
     first_row: int,
     slices: tuple[int, int],
     inputs: ModelInputs,
 ) -> None:
-    """Fill in the distances from the outer faces, inwards."""
-    stripping_px, plating_px = now.references.edges_px[0], now.references.edges_px[3]
-    rows_px = first_row + np.arange(now.volume.shape[1], dtype=np.float32)
-    depths = (rows_px - stripping_px, plating_px - rows_px)
-    for channel, depth_px in enumerate(depths):
-        depth = np.clip(depth_px * (voxel_um / _DEPTH_UM), -_DEEPEST, _DEEPEST)
+    """Fill in the distances from the faces, inwards."""
+    n_rows = slices[1] if inputs.view == "in-plane" else out.shape[2]
+    rows_px = first_row + np.arange(n_rows, dtype=np.float32)
+    for channel, distance in enumerate(distances):
+        if distance.from_px is None:
+            continue
+        beyond_px = rows_px - np.float32(distance.from_px)
+        inwards_px = beyond_px if distance.is_inwards_up else -beyond_px
+        depth = inwards_px * np.float32(voxel_um / distance.unit_um)
+        np.clip(depth, -distance.largest, distance.largest, out=depth)
         if inputs.view == "cross-section":
             out[:, channel] = depth[None, :, None]
         else:

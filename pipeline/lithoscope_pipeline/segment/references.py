@@ -21,6 +21,7 @@ _MIN_LAYER_PX = 2
 _MIN_CNR = 0.2
 _ROUNDS = 12
 _MIDDLE = 0.25
+_FACE_REACH_PX = 3  # of a rounded face, on either side of the row that the layers are cut at
 # A normal distribution has a standard deviation of 1.4826 MAD.
 _SD_PER_MAD = 1.4826
 
@@ -40,8 +41,9 @@ class GreyReferences:
     polarity
         Whether denser is brighter.
     edges_px
-        Mean y of the faces: outer and inner face of the stripping electrode, inner and outer
-        face of the plating side; a face between rows 4 and 5 is at 4.5.
+        y of the faces: outer and inner face of the stripping electrode, inner and outer face of
+        the plating side; a face between rows 4 and 5 is at 4.5. A face is where the median of the
+        planes passes the middle of the grey values on its sides.
     verdict
         ``not_resolved`` when the order of layers was not found; then the rest is a best guess.
     """
@@ -113,7 +115,7 @@ def find_grey_references(
         noise=noise,
         cnr=max(cnr, 0.0),
         polarity=polarity,
-        edges_px=_edges_px(layers),
+        edges_px=_edges_px(profile, levels, layers),
         verdict="resolved" if is_resolved else "not_resolved",
     )
 
@@ -181,7 +183,25 @@ def _material(
     return float(grey), float(_SD_PER_MAD * np.median(np.abs(voxels - grey)))
 
 
-def _edges_px(layers: NDArray[np.intp]) -> tuple[float, float, float, float]:
-    """Give the faces before the first row of a layer or later one, minus half a row."""
-    edges = [float(np.searchsorted(layers, state)) - 0.5 for state in (2, 3, 4, 5)]
+def _edges_px(
+    profile: NDArray[np.float64], levels: NDArray[np.float64], layers: NDArray[np.intp]
+) -> tuple[float, float, float, float]:
+    """Give the faces: where a layer begins, moved to where the profile passes the middle."""
+    edges = []
+    for state in (2, 3, 4, 5):
+        row = int(np.searchsorted(layers, state))
+        middle = (levels[_STACK[state - 1]] + levels[_STACK[state]]) / 2
+        edges.append(_crossing_px(profile - middle, row - 0.5))
     return edges[0], edges[1], edges[2], edges[3]
+
+
+def _crossing_px(beyond: NDArray[np.float64], near_px: float) -> float:
+    """Give where a profile passes zero closest to a place; the place if it does not nearby."""
+    low = max(int(near_px) - _FACE_REACH_PX, 0)
+    part = beyond[low : int(near_px) + _FACE_REACH_PX + 2]
+    before, after = part[:-1], part[1:]
+    passes = np.flatnonzero((before <= 0) != (after <= 0))
+    if len(passes) == 0:
+        return near_px
+    places_px = low + passes + before[passes] / (before[passes] - after[passes])
+    return float(places_px[np.argmin(np.abs(places_px - near_px))])

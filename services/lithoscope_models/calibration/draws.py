@@ -24,8 +24,13 @@ _NOISE: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
 _OTHER_NOISE: Final = (0.6, 1.8)
 _BRIDGED_SHARE: Final = 0.4
 _BRIDGE_PULSE: Final = (5.0, 12.0)
+#: Full width at half maximum of what blurs an image besides its family's own detector, largest:
+#: every family reaches what `blurred` has, which differs in its growth from no other.
+_BLUR_PX: Final[Mapping[str, float]] = MappingProxyType({"blurred": 1.0})
+_OTHER_BLUR_PX: Final = 2.0
 _FACE_BIAS_PX: Final = 0.1
 _FACE_SPREAD_PX: Final = 0.05
+_IN_PLANE_PX: Final = (0.03, 0.25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,8 @@ class Experiment:
         The cell.
     noise
         Noise against that of the family.
+    blur_px
+        Full width at half maximum of what blurs it besides its family's detector, voxels.
     bridge_pulse
         Pulse in which it is bridged, None if it is not.
     """
@@ -69,6 +76,7 @@ class Experiment:
     number: int
     cell: CellDraw
     noise: float
+    blur_px: float
     bridge_pulse: float | None
 
     @property
@@ -88,6 +96,20 @@ class Experiment:
         errors[0] = 0.0  # displacements count from the first scan
         return np.asarray(errors)
 
+    def in_plane_errors_px(
+        self, n_scans: int
+    ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """Draw what registration leaves along z and x: shape (n_scans, 2), voxels.
+
+        Half of what is left belongs to the cell, for all scans are compared with one that is
+        changing away; how much, from a thirtieth of a voxel to a quarter, differs between cells.
+        """
+        rng = np.random.default_rng([self.cell.seed, _STREAM, 2])
+        sd = float(np.exp(rng.uniform(*np.log(_IN_PLANE_PX)))) / np.sqrt(2.0)
+        errors = sd * rng.standard_normal(2) + sd * rng.standard_normal((n_scans, 2))
+        errors[0] = 0.0  # the others are brought to the first
+        return np.asarray(errors)
+
 
 def draw_experiment(number: int, plan: Plan) -> Experiment:
     """Draw the experiment of a number; the same number gives the same one."""
@@ -96,9 +118,11 @@ def draw_experiment(number: int, plan: Plan) -> Experiment:
     family = FAMILIES[number % len(FAMILIES)]
     noise = float(np.exp(rng.uniform(*np.log(_NOISE.get(family, _OTHER_NOISE)))))
     bridge = float(rng.uniform(*_BRIDGE_PULSE)) if rng.random() < _BRIDGED_SHARE else None
+    blur = float(rng.uniform(0.0, _BLUR_PX.get(family, _OTHER_BLUR_PX)))
     return Experiment(
         number=number,
         cell=CellDraw(seed=seed, size=plan.size, family=family, spread=1.0),
         noise=noise,
+        blur_px=blur,
         bridge_pulse=bridge,
     )

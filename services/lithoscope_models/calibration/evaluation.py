@@ -76,7 +76,7 @@ def _score(
         table = fit_metric(residuals.where(~held_out), parameters)
         test = residuals.where(held_out)
         inside[held_out] = covered(table, test)
-        low, high = intervals_of(table, test.measured, test.cnr)
+        low, high = intervals_of(table, test.measured, test.cnr, test.blur_px)
         width[held_out] = high - low
     weights = experiment_weights(residuals.experiment)
     within_family, left_out = {}, {}
@@ -86,8 +86,11 @@ def _score(
         within_family[name] = float(np.average(inside[of_family], weights=weights[of_family]))
         others = residuals.where(~of_family)
         if len(np.unique(others.experiment)) >= parameters.least_experiments:
-            found = covered(fit_metric(others, parameters), residuals.where(of_family))
-            left_out[name] = float(np.average(found, weights=weights[of_family]))
+            # What is more blurred than all that is known has no interval: it proves nothing.
+            judged = of_family & (residuals.blur_px <= others.blur_px.max())
+            found = covered(fit_metric(others, parameters), residuals.where(judged))
+            if len(found):
+                left_out[name] = float(np.average(found, weights=weights[judged]))
     errors = residuals.measured - residuals.truth
     low_error, high_error = np.quantile(errors, (0.025, 0.975))
     return MetricScore(

@@ -55,6 +55,7 @@ def fit_calibration(
         if enough and len(np.unique(residuals.experiment)) >= parameters.least_experiments:
             metrics[name] = fit_metric(residuals, parameters)
     most_cnr = max(max(each.cnr) for each in experiments)
+    blurs_px = [blur_px for each in experiments for blur_px in each.blur_px]
     return Calibration(
         origin=origin,
         model_sha256=model_sha256,
@@ -63,6 +64,8 @@ def fit_calibration(
             voxel_um=experiments[0].voxel_um,
             area_um2=experiments[0].area_um2,
             cnr=(LEAST_CNR, most_cnr),
+            # Nothing is lost where an image is sharper than any that was seen.
+            blur_px=(0.0, max(blurs_px)),
             registration_px=REGISTRATION_PX,
         ),
         n_experiments=len(experiments),
@@ -94,17 +97,18 @@ def residuals_of(experiments: Sequence[ExperimentResiduals], name: str) -> Metri
     for number, each in enumerate(experiments):
         unit = each.area_um2 if is_per_area(name) else 1.0
         trajectory = each.metrics.get(name, Trajectory(measured=(), truth=()))
-        values = zip(trajectory.measured, trajectory.truth, each.cnr, strict=False)
+        values = zip(trajectory.measured, trajectory.truth, each.cnr, each.blur_px, strict=False)
         rows += [
-            (measured / unit, truth / unit, cnr, number, families.index(each.family))
-            for measured, truth, cnr in values
+            (measured / unit, truth / unit, cnr, blur_px, number, families.index(each.family))
+            for measured, truth, cnr, blur_px in values
             if measured is not None and truth is not None and cnr >= LEAST_CNR
         ]
-    measured, truth, cnr, number_of, family_of = np.array(rows, float).reshape(-1, 5).T
+    measured, truth, cnr, blur_px, number_of, family_of = np.array(rows, float).reshape(-1, 6).T
     return MetricResiduals(
         measured=measured,
         truth=truth,
         cnr=cnr,
+        blur_px=blur_px,
         experiment=number_of.astype(np.intp),
         family=family_of.astype(np.intp),
     )

@@ -1,9 +1,11 @@
 """Scans of the experiments of a calibration, with their truth, on disk: made once."""
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,7 @@ from lithoscope_pipeline.phantom import SIZES, FamilyName, SimulatedCell, SizeNa
 from lithoscope_pipeline.phantom.provenance import SIMULATOR_VERSION
 
 _CARD: Final = "images.json"
+_LOCK: Final = "lock"
 _STREAM: Final = 74
 _POUCH_PX: Final = 24
 # Of the experiments that go through the whole chain; the view is that of the size.
@@ -76,9 +79,13 @@ def make_images(folder: Path, experiment: Experiment, plan: Plan, models: Path) 
         Folder where blur and noise of each family are kept once they have been measured.
     """
     out = folder / f"{experiment.name}-{_key(experiment, plan)}"
-    if (out / _CARD).is_file():
-        return out
-    out.mkdir(parents=True, exist_ok=True)
+    with _alone_in(out) as is_made:
+        if not is_made:
+            _make_images(out, experiment, plan, models)
+    return out
+
+
+def _make_images(out: Path, experiment: Experiment, plan: Plan, models: Path) -> None:
     cell = drawn_cell(experiment.cell, view_px=plan.view_px, bridge_pulse=experiment.bridge_pulse)
     roi = _box(cell, plan)
     model = image_model(models, experiment.cell.size, experiment.cell.family)
@@ -88,14 +95,14 @@ def make_images(folder: Path, experiment: Experiment, plan: Plan, models: Path) 
     shifts_px = experiment.face_errors_px(len(plan.scans))
     shifts_px[:, 1] += _outer_moved_px(cell, plan.scans)
     _write(out, grey, truth, shifts_px, _card(experiment, cell, plan.scans))
-    return out
 
 
 def make_chain_images(folder: Path, experiment: Experiment) -> Path:
     """Make some scans of an experiment through the whole chain, if they are not there.
 
     Frames with the noise of an experiment are corrected and reconstructed in the whole view of
-    the size, and laid into the frame by the true drift; the faces are measured.
+    the size, and laid into the frame by the true drift; the faces are measured. They are blurred
+    as their family is, and no more.
 
     Parameters
     ----------
@@ -108,9 +115,13 @@ def make_chain_images(folder: Path, experiment: Experiment) -> Path:
         If the layers or an outer face are not found in a scan.
     """
     out = folder / f"chain-{experiment.name}-{_key(experiment, _CHAIN_PLAN)}"
-    if (out / _CARD).is_file():
-        return out
-    out.mkdir(parents=True, exist_ok=True)
+    with _alone_in(out) as is_made:
+        if not is_made:
+            _make_chain_images(out, experiment)
+    return out
+
+
+def _make_chain_images(out: Path, experiment: Experiment) -> None:
     cell = drawn_cell(experiment.cell, bridge_pulse=experiment.bridge_pulse)
     photons = SIZES[experiment.cell.size].photons / experiment.noise**2
     cell = replace(cell, detector=replace(cell.detector, photons=photons))
@@ -122,7 +133,18 @@ def make_chain_images(folder: Path, experiment: Experiment) -> Path:
         truth.append(cell.labels(scan.scan, scan.roi))
         shifts_px.append(scan.shifts_px)
     _write(out, grey, truth, np.stack(shifts_px), _card(experiment, cell, _CHAIN_PLAN.scans))
-    return out
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[bool]:
+    """Keep other processes out of the folder of an experiment; say whether it is made already."""
+    if (folder / _CARD).is_file():
+        yield True
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a process that dies lets it go
+        yield (folder / _CARD).is_file()
 
 
 def _write(
@@ -165,7 +187,7 @@ def image_model(folder: Path, size: SizeName, family: FamilyName) -> ImageModel:
     if not path.is_file():
         model = calibrated(size, family)
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
+        partial = path.with_suffix(f".{os.getpid()}.npz")
         np.savez(partial, transfer=model.transfer, noise=model.noise)
         os.replace(partial, path)
     stored = np.load(path)
@@ -174,8 +196,10 @@ def image_model(folder: Path, size: SizeName, family: FamilyName) -> ImageModel:
 
 def _key(experiment: Experiment, plan: Plan) -> str:
     """Name all that the bytes depend on."""
+    drawn = asdict(experiment)
+    del drawn["blur_px"]  # comes when they are looked at
     told = {
-        **asdict(experiment),
+        **drawn,
         "scans": plan.scans,
         "view": plan.view_px,
         "box": plan.box_px,

@@ -1,7 +1,7 @@
 """Labels of the experiments of a calibration, as the segment stage would make them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -29,12 +29,15 @@ from lithoscope_pipeline.segment import (
     lithium_share,
     segment_layers,
 )
+from lithoscope_pipeline.sharpness import measure_blur
 
 #: What labels are made by: a network that is shown earlier scans, the same without them, or
 #: thresholds and the order of layers.
 Source = Literal["network", "single_scan", "layers"]
 SOURCES: Final[tuple[Source, ...]] = ("network", "single_scan", "layers")
 
+#: Raised when the same network, or thresholds, may label the same image otherwise.
+LABELS_VERSION: Final = 1
 _SLAB_ROWS: Final = 32
 _POLARITY: Final = "denser_is_brighter"
 
@@ -46,16 +49,26 @@ class LabelledScans:
     Parameters
     ----------
     labels
-        Of each source, `Label`, shape (n_scans, n_z, n_y, n_x).
+        Of each source that was asked for, `Label`, shape (n_scans, n_z, n_y, n_x).
     cnr
         Contrast-to-noise of lithium against electrolyte in each scan.
+    blur_px
+        How blurred its outer faces are.
     """
 
     labels: Mapping[Source, NDArray[np.uint8]]
     cnr: tuple[float, ...]
+    blur_px: tuple[float, ...]
 
 
-def label_scans(folder: Path, scans: CalibrationScans, model: str, sha256: str) -> LabelledScans:
+def label_scans(
+    folder: Path,
+    scans: CalibrationScans,
+    model: str,
+    sha256: str,
+    *,
+    sources: Sequence[Source] = SOURCES,
+) -> LabelledScans:
     """Label an experiment, or read the labels if they are there.
 
     Parameters
@@ -66,28 +79,56 @@ def label_scans(folder: Path, scans: CalibrationScans, model: str, sha256: str) 
         Its scans.
     model, sha256
         Name or folder of the network, and which it is.
+    sources
+        Which labels are wanted. Those by thresholds serve every network.
 
     Raises
     ------
     TrainingDataError
-        If the layers of the cell are not found in a scan.
+        If the layers of the cell or its outer faces are not found in a scan.
     """
-    path = folder / f"labels-{sha256[:10]}.npz"
-    if path.is_file():
-        stored = np.load(path)
-        labels = {source: stored[source] for source in SOURCES}
-        return LabelledScans(labels=labels, cnr=tuple(stored["cnr"].tolist()))
     references = [_references(scans, i) for i in range(len(scans.scans))]
     labels = {
-        "network": np.stack(list(_by_network(scans, references, model, with_earlier=True))),
-        "single_scan": np.stack(list(_by_network(scans, references, model, with_earlier=False))),
-        "layers": np.stack(list(_by_layers(scans, references))),
+        source: _read_or_make(folder, scans, references, source, model, sha256)
+        for source in sources
     }
-    cnr = tuple(each.cnr for each in references)
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, cnr=np.array(cnr), **labels)
+    return LabelledScans(
+        labels=labels,
+        cnr=tuple(each.cnr for each in references),
+        blur_px=tuple(_blur_px(scans, i) for i in range(len(scans.scans))),
+    )
+
+
+def _read_or_make(
+    folder: Path,
+    scans: CalibrationScans,
+    references: list[GreyReferences],
+    source: Source,
+    model: str,
+    sha256: str,
+) -> NDArray[np.uint8]:
+    of_whom = "" if source == "layers" else f"-{sha256[:10]}"
+    path = folder / f"labels-{source}{of_whom}-{LABELS_VERSION}.npz"
+    if path.is_file():
+        return np.asarray(np.load(path)["labels"])
+    if source == "layers":
+        labels = np.stack(list(_by_layers(scans, references)))
+    else:
+        with_earlier = source == "network"
+        labels = np.stack(list(_by_network(scans, references, model, with_earlier=with_earlier)))
+    partial = path.with_suffix(f".{os.getpid()}.npz")
+    np.savez_compressed(partial, labels=labels)
     os.replace(partial, path)
-    return LabelledScans(labels=labels, cnr=cnr)
+    return labels
+
+
+def _blur_px(scans: CalibrationScans, index: int) -> float:
+    blur_px = measure_blur(_grey(scans, index))
+    if blur_px is None:
+        raise TrainingDataError(
+            f"{scans.name}, scan {scans.scans[index]}: the outer faces were not found"
+        )
+    return blur_px
 
 
 def _references(scans: CalibrationScans, index: int) -> GreyReferences:

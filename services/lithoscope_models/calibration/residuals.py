@@ -2,20 +2,30 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_models.calibration.images import CalibrationScans
-from lithoscope_models.calibration.labelled import LabelledScans, Source
+from lithoscope_models.calibration.labelled import (
+    LABELS_VERSION,
+    SOURCES,
+    LabelledScans,
+    Source,
+    label_scans,
+)
 from lithoscope_pipeline.labels import Label
-from lithoscope_pipeline.measure import Metric, ReferenceMetrics, measure_labels
+from lithoscope_pipeline.measure import ReferenceMetrics, measure_labels
 from lithoscope_pipeline.measure.report import EarlierScans
+from lithoscope_pipeline.measure.version import METRICS_VERSION
+from lithoscope_pipeline.metric import Metric
 
 Values = tuple[float | None, ...]
+_ScanValues = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +52,9 @@ class ExperimentResiduals:
         Which experiment.
     voxel_um, area_um2
         Edge of a voxel; area of the region in the plane of the electrodes.
-    pulses, half_cycles, cnr
-        Pulses before each scan, its half-cycle, and its contrast-to-noise.
+    pulses, half_cycles, cnr, blur_px
+        Pulses before each scan, its half-cycle, its contrast-to-noise, and how blurred its outer
+        faces are.
     metrics
         By name.
     """
@@ -55,38 +66,61 @@ class ExperimentResiduals:
     pulses: tuple[int, ...]
     half_cycles: tuple[int, ...]
     cnr: tuple[float, ...]
+    blur_px: tuple[float, ...]
     metrics: Mapping[str, Trajectory]
 
 
 def measure_residuals(
     folder: Path,
-    scans: CalibrationScans,
-    labelled: LabelledScans,
-    source: Source,
+    read_scans: Callable[[], CalibrationScans],
+    model: str,
+    sha256: str,
     *,
-    key: str,
-) -> ExperimentResiduals:
-    """Measure an experiment, or read what was measured if it is there.
+    sources: Sequence[Source] = SOURCES,
+) -> dict[Source, ExperimentResiduals]:
+    """Label and measure an experiment, or read what was measured if it is there.
 
     Parameters
     ----------
     folder
-        Of the experiment.
-    scans, labelled
-        Its truth and its labels.
-    source
-        Which labels.
-    key
-        Of model and measurement, for the name of the file.
+        Of the experiment: what is found is kept there.
+    read_scans
+        Gives its scans; is called where something is missing.
+    model, sha256
+        Name or folder of the network, and which it is.
+    sources
+        Which labels are wanted.
+
+    Raises
+    ------
+    TrainingDataError
+        If the layers of the cell or its outer faces are not found in a scan.
     """
-    path = folder / f"residuals-{source}-{key}.json"
-    if path.is_file():
-        return read_residuals(path)
-    truth = _measured(scans, scans.truth, source)
-    found = _measured(scans, labelled.labels[source], source)
+    paths = {source: folder / _residuals_file(source, sha256) for source in sources}
+    missing = [source for source in sources if not paths[source].is_file()]
+    if missing:
+        scans = read_scans()
+        labelled = label_scans(folder, scans, model, sha256, sources=missing)
+        for source in missing:
+            residuals = _residuals(folder, scans, labelled, source)
+            _write(paths[source], asdict(residuals))
+    return {source: read_residuals(path) for source, path in paths.items()}
+
+
+def _residuals_file(source: Source, sha256: str) -> str:
+    # Thresholds are the same whatever the network.
+    of_whom = "" if source == "layers" else f"-{sha256[:10]}"
+    return f"residuals-{source}{of_whom}-{LABELS_VERSION}-{METRICS_VERSION}.json"
+
+
+def _residuals(
+    folder: Path, scans: CalibrationScans, labelled: LabelledScans, source: Source
+) -> ExperimentResiduals:
+    truth = _true_values(folder, scans, source)
+    found = [_values(each) for each in _measured(scans, labelled.labels[source], source)]
     names = sorted(set(found[0]) & set(truth[0]))
     _, n_z, _, n_x = scans.truth.shape
-    residuals = ExperimentResiduals(
+    return ExperimentResiduals(
         name=scans.name,
         family=scans.family,
         voxel_um=scans.voxel_um,
@@ -94,23 +128,44 @@ def measure_residuals(
         pulses=scans.pulses,
         half_cycles=scans.half_cycles,
         cnr=labelled.cnr,
+        blur_px=labelled.blur_px,
         metrics={
             name: Trajectory(
-                measured=tuple(each[name].value if name in each else None for each in found),
-                truth=tuple(each[name].value if name in each else None for each in truth),
+                measured=tuple(each.get(name) for each in found),
+                truth=tuple(each.get(name) for each in truth),
             )
             for name in names
         },
     )
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(residuals)))
+
+
+def _true_values(folder: Path, scans: CalibrationScans, source: Source) -> list[_ScanValues]:
+    """Measure the true labels, or read what was measured: it serves every network."""
+    kind = "layers" if source == "layers" else "network"
+    path = folder / f"truth-{kind}-{METRICS_VERSION}.json"
+    if not path.is_file():
+        _write(path, [_values(each) for each in _measured(scans, scans.truth, source)])
+    values: list[_ScanValues] = json.loads(path.read_text())
+    return values
+
+
+def _values(metrics: Mapping[str, Metric]) -> _ScanValues:
+    return {name: metric.value for name, metric in metrics.items()}
+
+
+def _write(path: Path, told: Any) -> None:  # JSON
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(told))
     os.replace(partial, path)
-    return residuals
 
 
 def read_residuals(path: Path) -> ExperimentResiduals:
     """Read what `measure_residuals` has written."""
-    stored = json.loads(path.read_text())
+    return to_residuals(json.loads(path.read_text()))
+
+
+def to_residuals(stored: Mapping[str, Any]) -> ExperimentResiduals:  # JSON
+    """Turn what was stored into residuals."""
     metrics = {
         name: Trajectory(measured=tuple(each["measured"]), truth=tuple(each["truth"]))
         for name, each in stored["metrics"].items()
@@ -123,6 +178,7 @@ def read_residuals(path: Path) -> ExperimentResiduals:
         pulses=tuple(stored["pulses"]),
         half_cycles=tuple(stored["half_cycles"]),
         cnr=tuple(stored["cnr"]),
+        blur_px=tuple(stored["blur_px"]),
         metrics=metrics,
     )
 

@@ -1,17 +1,27 @@
 """The whole of a calibration: experiments, labels, residuals, tables; it goes on where it was."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import takewhile
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
 from lithoscope_models.calibration.draws import FAMILIES, Plan, draw_experiment
 from lithoscope_models.calibration.evaluation import gap_residuals, score_metrics
 from lithoscope_models.calibration.fit import fit_calibration
-from lithoscope_models.calibration.images import make_images, read_images
-from lithoscope_models.calibration.labelled import SOURCES, label_scans
+from lithoscope_models.calibration.images import (
+    CalibrationScans,
+    image_model,
+    make_images,
+    read_images,
+)
+from lithoscope_models.calibration.labelled import SOURCES, Source
 from lithoscope_models.calibration.residuals import ExperimentResiduals, measure_residuals
+from lithoscope_models.calibration.seen import seen_scans
 from lithoscope_models.calibration.tables import (
     CALIBRATION_FILE,
     CalibrationFile,
@@ -60,6 +70,7 @@ def calibrate_model(
     n_experiments: int,
     out: Path | None = None,
     command: str = "",
+    n_workers: int = 1,
     advance: Advance = _silent,
     time_limit_s: float | None = None,
 ) -> CalibrationRun:
@@ -78,6 +89,8 @@ def calibrate_model(
         File to write; beside the network if None.
     command
         That made it, for the record.
+    n_workers
+        Processes; each works on an experiment of its own.
     advance
         Is called with 1 for each experiment.
     time_limit_s
@@ -91,7 +104,12 @@ def calibrate_model(
     if n_experiments < FEWEST:
         raise TrainingDataError(f"{n_experiments} experiments; at least {FEWEST} are needed")
     residuals = measure_experiments(
-        model, work, n_experiments=n_experiments, advance=advance, time_limit_s=time_limit_s
+        model,
+        work,
+        n_experiments=n_experiments,
+        n_workers=n_workers,
+        advance=advance,
+        time_limit_s=time_limit_s,
     )
     n_done = len(residuals["network"])
     if n_done < n_experiments:
@@ -108,6 +126,7 @@ def measure_experiments(
     *,
     n_experiments: int,
     plan: Plan | None = None,
+    n_workers: int = 1,
     advance: Advance = _silent,
     time_limit_s: float | None = None,
 ) -> Residuals:
@@ -115,26 +134,65 @@ def measure_experiments(
 
     Parameters
     ----------
-    model, work, n_experiments, advance, time_limit_s
+    model, work, n_experiments, n_workers, advance, time_limit_s
         As for `calibrate_model`.
     plan
         What is looked at of each.
     """
-    plan = Plan() if plan is None else plan
-    sha256 = model_sha256(model)
+    job = _Job(
+        model=model, sha256=model_sha256(model), work=work, plan=Plan() if plan is None else plan
+    )
     begin_s = time.monotonic()
+
+    def has_time(_number: int) -> bool:
+        return time_limit_s is None or time.monotonic() - begin_s <= time_limit_s
+
     out: dict[LabelOrigin, list[ExperimentResiduals]] = {source: [] for source in SOURCES}
-    for number in range(n_experiments):
-        if time_limit_s is not None and time.monotonic() - begin_s > time_limit_s:
-            break
-        folder = make_images(work, draw_experiment(number, plan), plan, work / "models")
-        scans = read_images(folder)
-        labelled = label_scans(folder, scans, model, sha256)
-        key = f"{sha256[:10]}-{METRICS_VERSION}"
+    for found in _in_turn(job, takewhile(has_time, range(n_experiments)), n_workers):
         for source in SOURCES:
-            out[source].append(measure_residuals(folder, scans, labelled, source, key=key))
+            out[source].append(found[source])
         advance(1)
     return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    model: str
+    sha256: str
+    work: Path
+    plan: Plan
+
+
+def _in_turn(
+    job: _Job, numbers: Iterator[int], n_workers: int
+) -> Iterator[dict[Source, ExperimentResiduals]]:
+    """Measure experiments, several at once, and give them in their order."""
+    if n_workers == 1:
+        yield from (_measure_one(job, number) for number in numbers)
+        return
+    running: deque[Future[dict[Source, ExperimentResiduals]]] = deque()
+    with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
+        for number in numbers:
+            running.append(pool.submit(_measure_one, job, number))
+            if len(running) > n_workers:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def _measure_one(job: _Job, number: int) -> dict[Source, ExperimentResiduals]:
+    experiment = draw_experiment(number, job.plan)
+    models = job.work / "models"
+    folder = make_images(job.work, experiment, job.plan, models)
+
+    def read_scans() -> CalibrationScans:
+        size, family = experiment.cell.size, experiment.cell.family
+        return seen_scans(read_images(folder), experiment, image_model(models, size, family))
+
+    # One drawing is one experiment: whoever draws it otherwise finds nothing of the old one.
+    seen = folder / f"seen-{experiment.blur_px:.4f}"
+    seen.mkdir(exist_ok=True)
+    return measure_residuals(seen, read_scans, job.model, job.sha256)
 
 
 def fit_file(residuals: Residuals, sha256: str, *, command: str = "") -> CalibrationFile:

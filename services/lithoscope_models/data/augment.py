@@ -6,6 +6,7 @@ Never a flip along y, which would swap the sides of the cell.
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -33,8 +34,6 @@ class Augmentation:
         Share of patches with more noise, and its largest standard deviation.
     blur_share, blur_px
         Share of patches that are blurred, and the largest sigma.
-    depth_um
-        Largest error of where the outer faces lie.
     """
 
     geometric_share: float = 0.2
@@ -47,7 +46,6 @@ class Augmentation:
     noise: float = 0.3
     blur_share: float = 0.1
     blur_px: float = 0.8
-    depth_um: float = 6.0
 
 
 NO_AUGMENTATION = Augmentation(
@@ -56,7 +54,6 @@ NO_AUGMENTATION = Augmentation(
     contrast=0.0,
     noise_share=0.0,
     blur_share=0.0,
-    depth_um=0.0,
 )
 
 
@@ -89,6 +86,7 @@ def augment(
     for index, name in enumerate(channels):
         if name[-2:-1] in "+-" and name[-1].isdigit():
             scans.setdefault(name[:-2], []).append(index)
+    around = [index for index, name in enumerate(channels) if name == "around"]
     blurred = rng.random() < how.blur_share
     noisy = rng.random() < how.noise_share
     sigma, noise = rng.uniform(0, how.blur_px), rng.uniform(0, how.noise)
@@ -98,13 +96,12 @@ def augment(
         scale = 1.0 + rng.uniform(-how.contrast, how.contrast)
         offset = rng.uniform(-how.brightness, how.brightness)
         x[indices] = x[indices] * np.float32(scale) + np.float32(offset)
+        if around and channels[indices[0]].startswith("now"):
+            x[around] = x[around] * np.float32(scale) + np.float32(offset)
         if blurred:
             x[indices] = ndimage.gaussian_filter(x[indices], (0, sigma, sigma), mode="nearest")
         if noisy:
             x[indices] += _noise(x[indices].shape, noise, rng)
-    for index, name in enumerate(channels):
-        if name.startswith("depth_"):
-            x[index] += np.float32(rng.uniform(-how.depth_um, how.depth_um) / 100.0)
     return np.ascontiguousarray(x), np.ascontiguousarray(classes)
 
 
@@ -130,13 +127,31 @@ def _bend(
     at_y = (np.cos(angle) * from_y - np.sin(angle) * from_x) * zoom + (rows - 1) / 2
     at_x = (np.sin(angle) * from_y + np.cos(angle) * from_x) * zoom + (columns - 1) / 2
     places = np.stack([at_y + shift[None, :], at_x])
-    bent = np.empty_like(x)
-    for channel, values in enumerate(x):
-        ndimage.map_coordinates(values, places, bent[channel], order=1, mode="nearest")
+    bent = _interpolated(np.ascontiguousarray(x), places)
     labels = ndimage.map_coordinates(
         classes, places, order=0, mode="constant", cval=UNLABELLED, prefilter=False
     )
     return bent, labels
+
+
+@njit(cache=True, nogil=True)
+def _interpolated(x: FloatStack, places: NDArray[np.float64]) -> FloatStack:
+    """Take all channels at places (rows, columns), linearly; the nearest pixel beyond the ends."""
+    n_channels, n_rows, n_columns = x.shape
+    out = np.empty_like(x)
+    for i in range(n_rows):
+        for j in range(n_columns):
+            row = min(max(places[0, i, j], 0.0), n_rows - 1.0)
+            column = min(max(places[1, i, j], 0.0), n_columns - 1.0)
+            a, b = int(row), int(column)
+            c, d = min(a + 1, n_rows - 1), min(b + 1, n_columns - 1)
+            down, right = np.float32(row - a), np.float32(column - b)
+            for channel in range(n_channels):
+                image = x[channel]
+                above = image[a, b] + right * (image[a, d] - image[a, b])
+                below = image[c, b] + right * (image[c, d] - image[c, b])
+                out[channel, i, j] = above + down * (below - above)
+    return out
 
 
 def padded(

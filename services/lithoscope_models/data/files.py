@@ -79,6 +79,11 @@ def experiment_folder(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kin
     return out / f"{kind}-{draw.size}-{draw.family}-{draw.seed}-{key}"
 
 
+def is_made(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kind) -> bool:
+    """Say whether an experiment is there, whole."""
+    return (experiment_folder(out, draw, scans, kind) / _CARD).exists()
+
+
 def make_experiment(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kind = "chain") -> Path:
     """Make an experiment if it is not there; give its folder.
 

@@ -189,6 +189,15 @@ def imaged(
     return resample_region(grey, found, roi=whole).volume
 
 
+def noise_volume(
+    noise: Spectrum, shape: tuple[int, int, int], rng: np.random.Generator
+) -> FloatVolume:
+    """Draw noise of a spectrum, as `ImageModel` has it."""
+    white = fft.rfftn(rng.standard_normal(shape, np.float32), norm="ortho", workers=1)
+    out = fft.irfftn(white * _spread(noise, shape), s=shape, norm="ortho", workers=1)
+    return np.asarray(out, np.float32)
+
+
 def _moved(shape: tuple[int, ...], shift_px: tuple[float, float, float]) -> NDArray[np.complex64]:
     """Give the factor of each mode of a real transform for an image that moves."""
     z, y, x = (

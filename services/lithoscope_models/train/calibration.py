@@ -17,8 +17,8 @@ from lithoscope_models.errors import TrainingDataError
 from lithoscope_pipeline.labels import UNLABELLED
 
 _TEMPERATURES: Final = torch.exp(torch.linspace(-1.0, 1.2, 45))
-_MAX_SLICES: Final = 40
-_EVERY: Final = 3  # neighbouring voxels say the same
+_MAX_SLICES: Final = 80
+_EVERY: Final = 2  # neighbouring voxels say the same
 _ROUNDS: Final = 40
 _STEP: Final = 0.5
 _LARGEST: Final = 2.0  # of a bias: more would mean that something else is wrong

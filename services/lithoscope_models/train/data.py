@@ -1,15 +1,24 @@
 """From the data that a recipe names to labelled scans; simulated ones are made when missing."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_models.data.cells import CellDraw
-from lithoscope_models.data.files import StoredExperiment, make_experiment, read_experiment
+from lithoscope_models.data.files import (
+    Kind,
+    StoredExperiment,
+    is_made,
+    make_experiment,
+    read_experiment,
+)
 from lithoscope_models.data.label_files import read_labelled, split_slices
+from lithoscope_models.data.painted import read_painted
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.train.recipe import LabelledFiles, Recipe, SimulatedData
 from lithoscope_pipeline.labels import UNLABELLED
@@ -25,7 +34,9 @@ class LabelledData:
     validation: tuple[StoredExperiment, ...]
 
 
-def prepare_data(recipe: Recipe, folder: Path, tell: Tell) -> LabelledData:
+def prepare_data(
+    recipe: Recipe, folder: Path, tell: Tell, *, n_processes: int = 1
+) -> LabelledData:
     """Make or open all data of a recipe.
 
     Parameters
@@ -36,14 +47,23 @@ def prepare_data(recipe: Recipe, folder: Path, tell: Tell) -> LabelledData:
         Where simulated experiments are kept; those that are there are not made again.
     tell
         Takes a line about each experiment that is made.
+    n_processes
+        That make simulated experiments, one each at a time.
     """
-    training = list(_simulated(recipe.training, folder, tell))
-    validation = list(_simulated(recipe.validation, folder, tell))
+    draws = [*_draws(recipe.training), *_draws(recipe.validation)]
+    made = list(_made(draws, folder, tell, n_processes))
+    n_training = len(list(_draws(recipe.training)))
+    training, validation = made[:n_training], made[n_training:]
     for table in recipe.files:
         tell(f"labels of {table.labels}")
         parts = _from_files(table, recipe)
         training.append(parts[0])
         validation.append(parts[1])
+    for place in recipe.painted:
+        # What is held out is for the report alone: steps are chosen by what was learned from.
+        painted = read_painted(Path(place)).training
+        training.append(painted)
+        validation.append(painted)
     return LabelledData(training=tuple(training), validation=tuple(validation))
 
 
@@ -67,9 +87,10 @@ def _from_files(table: LabelledFiles, recipe: Recipe) -> tuple[StoredExperiment,
     )
 
 
-def _simulated(
-    kinds: Sequence[SimulatedData], folder: Path, tell: Tell
-) -> Iterator[StoredExperiment]:
+_Draw = tuple[CellDraw, tuple[int, ...], Kind]
+
+
+def _draws(kinds: Sequence[SimulatedData]) -> Iterator[_Draw]:
     for kind in kinds:
         for number, seed in enumerate(kind.seeds):
             draw = CellDraw(
@@ -79,8 +100,24 @@ def _simulated(
                 spread=kind.spread,
                 swells_only=kind.swells_only,
             )
-            tell(f"{kind.kind} data, {draw.size} cell {seed} ({draw.family})")
-            yield read_experiment(make_experiment(folder, draw, kind.scans, kind.kind))
+            yield draw, kind.scans, kind.kind
+
+
+def _made(
+    draws: Sequence[_Draw], folder: Path, tell: Tell, n_processes: int
+) -> Iterator[StoredExperiment]:
+    """Make what is missing, and open all."""
+    for cell, _, kind in draws:
+        tell(f"{kind} data, {cell.size} cell {cell.seed} ({cell.family})")
+    missing = [each for each in draws if not is_made(folder, *each)]
+    if n_processes > 1 and len(missing) > 1:
+        # Not forked: threads of numerical libraries do not survive it.
+        with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as processes:
+            waiting = [processes.submit(make_experiment, folder, *each) for each in missing]
+            for made in waiting:
+                made.result()
+    for each in draws:
+        yield read_experiment(make_experiment(folder, *each))
 
 
 def class_frequencies(

@@ -7,13 +7,15 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from lithoscope_models.data.augment import NO_AUGMENTATION, Augmentation, padded
 from lithoscope_models.data.files import StoredExperiment
-from lithoscope_models.data.samples import SampleParameters, Samples, sample_at
+from lithoscope_models.data.samples import SampleParameters, Samples
+from lithoscope_models.data.slices import sample_at
 from lithoscope_models.train.recipe import Recipe
 
+_MAX_SCORED = 24  # slices at each validation; volumes are set and temperature found on all
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -122,12 +124,7 @@ class TrainingData(LightningDataModule):  # type: ignore[misc, unused-ignore]  #
             training,
             recipe.inputs.inputs,
             SampleParameters(
-                patch_px=table.patch_px,
-                absent_share=table.absent_share,
-                misregistration_px=table.misregistration_px,
-                rough_share=table.rough_share,
-                focus_share=table.focus_share,
-                unlike_share=table.unlike_share,
+                **table.model_dump(exclude={"is_augmented"}),
                 augmentation=Augmentation() if table.is_augmented else NO_AUGMENTATION,
             ),
             seed=recipe.seed,
@@ -152,5 +149,7 @@ class TrainingData(LightningDataModule):  # type: ignore[misc, unused-ignore]  #
     def val_dataloader(self) -> Any:
         """Give the slices that are scored."""
         n_devices = self.trainer.world_size
-        sampler = DistributedSampler(self.slices, shuffle=False) if n_devices > 1 else None
-        return DataLoader(self.slices, batch_size=1, sampler=sampler)
+        step = max(1, -(-len(self.slices) // _MAX_SCORED))
+        scored = Subset(self.slices, range(0, len(self.slices), step))
+        sampler = DistributedSampler(scored, shuffle=False) if n_devices > 1 else None
+        return DataLoader(scored, batch_size=1, sampler=sampler)

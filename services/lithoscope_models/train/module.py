@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lithoscope_models.train.losses import make_loss
 from lithoscope_models.train.recipe import Recipe
-from lithoscope_pipeline.labels import UNLABELLED
+from lithoscope_pipeline.evaluate import confusion_of, iou_of
 from lithoscope_pipeline.networks import build_network
 
 Counts = NDArray[np.int64]
@@ -40,46 +41,72 @@ class NetworkInTraining(LightningModule):  # type: ignore[misc]  # lightning has
             n_classes=len(class_names),
             arguments=recipe.arguments,
         ).to(memory_format=torch.channels_last)
+        self.average = _average_of(self.network, recipe.averaging)
         self.loss = make_loss(recipe.loss, torch.from_numpy(np.asarray(frequencies)))
         self._confusion: Counts = np.zeros((len(class_names),) * 2, np.int64)
+        self._alone = np.zeros_like(self._confusion)
         self._losses: list[float] = []
 
     def training_step(self, batch: tuple[Any, Any], index: int) -> Any:
         """Give the loss of a batch."""
         x, classes = batch
-        loss = self.loss(self._logits(x), classes)
+        loss = self.loss(self._logits(x, self.network), classes)
         self._losses.append(float(loss.detach()))
         return loss
 
-    def _logits(self, x: torch.Tensor) -> torch.Tensor:
-        return self.network(x.contiguous(memory_format=torch.channels_last))
+    def _logits(self, x: torch.Tensor, network: Any) -> torch.Tensor:
+        return network(x.contiguous(memory_format=torch.channels_last))
+
+    @property
+    def best_network(self) -> Any:
+        """What is scored and kept: the mean of the weights so far, or the last ones."""
+        return self.network if self.average is None else self.average.module
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Take the new weights into the mean."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last count."""
         self._confusion[:] = 0
+        self._alone[:] = 0
 
     def validation_step(self, batch: tuple[Any, Any], index: int) -> None:
         """Count the voxels of a batch by truth and finding."""
         x, classes = batch
-        found = self._logits(x).float().max(dim=1).indices
-        self._confusion += confusion_of(
-            classes.cpu().numpy(), found.cpu().numpy(), len(self._confusion)
-        )
+        self._confusion += self._counted(x, classes)
+        earlier = self.recipe.inputs.inputs.earlier_channels
+        if earlier:
+            alone = x.clone()
+            alone[:, list(earlier)] = 0.0
+            self._alone += self._counted(alone, classes)
+
+    def _counted(self, x: torch.Tensor, classes: torch.Tensor) -> Counts:
+        found = self._logits(x, self.best_network).float().max(dim=1).indices
+        return confusion_of(classes.cpu().numpy(), found.cpu().numpy(), len(self._confusion))
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of this validation and the mean loss since the last one."""
         if self.trainer.sanity_checking:
             return
-        counts = torch.from_numpy(self._confusion).to(self.device)
-        if self.trainer.world_size > 1:
-            counts = self.all_gather(counts).sum(dim=0)
-        iou = iou_of(counts.cpu().numpy())
+        iou = iou_of(self._gathered(self._confusion))
         scores = {f"iou_{name}": iou[i] for i, name in enumerate(self.class_names)}
         scores["macro_iou"] = float(np.nanmean(iou))
+        alone = self._gathered(self._alone)
+        if alone.any():
+            scores["single_scan_macro_iou"] = float(np.nanmean(iou_of(alone)))
         scores["loss"] = float(np.mean(self._losses)) if self._losses else float("nan")
         scores["step"] = float(self.trainer.global_step)
         self._losses.clear()
         self.log_dict(scores, rank_zero_only=True)
+
+    def _gathered(self, counts: Counts) -> Counts:
+        """Add the counts of all devices."""
+        if self.trainer.world_size == 1:
+            return counts
+        gathered = self.all_gather(torch.from_numpy(counts).to(self.device))
+        return np.asarray(gathered.sum(dim=0).cpu().numpy())
 
     def configure_optimizers(self) -> dict[str, Any]:
         """One cycle of the learning rate over all steps."""
@@ -97,15 +124,9 @@ class NetworkInTraining(LightningModule):  # type: ignore[misc]  # lightning has
         }
 
 
-def confusion_of(truth: NDArray[Any], found: NDArray[Any], n_classes: int) -> Counts:
-    """Count voxels by (truth, finding), leaving out what is not labelled."""
-    known = truth != UNLABELLED
-    pairs = n_classes * truth[known].astype(np.int64) + found[known]
-    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
-
-
-def iou_of(confusion: Counts) -> NDArray[np.float64]:
-    """Give intersection over union of each class; NaN for one that is nowhere."""
-    both = np.diag(confusion).astype(np.float64)
-    union = confusion.sum(0) + confusion.sum(1) - both
-    return np.divide(both, union, out=np.full(len(both), np.nan), where=union > 0)
+def _average_of(network: Any, kept: float) -> AveragedModel | None:
+    """Begin a moving mean of weights and of what batch normalisation has seen; 0 for none."""
+    if kept == 0:
+        return None
+    mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(kept), use_buffers=True)
+    return mean.requires_grad_(False)

@@ -65,10 +65,15 @@ class SampleTable(_Table):
 
     patch_px: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]] = (256, 192)
     absent_share: Share = 0.08
+    alone_share: Share = 0.0
+    pristine_share: Share = 0.05
     misregistration_px: Annotated[float, Field(ge=0)] = 3.0
     rough_share: Share = 0.25
     focus_share: Share = 0.85
     unlike_share: Share = 0.03
+    labelled_share: Share = 0.0
+    face_share: Share = 0.1
+    face_error_px: Annotated[float, Field(ge=0)] = 1.5
     is_augmented: bool = True
 
 
@@ -82,6 +87,9 @@ class Recipe(_Table):
     training: Annotated[tuple[SimulatedData, ...], Field(description="What is trained on")] = ()
     validation: Annotated[tuple[SimulatedData, ...], Field(description="Other experiments")] = ()
     files: tuple[LabelledFiles, ...] = ()
+    painted: Annotated[
+        tuple[str, ...], Field(description="Folders that fine-tune has written")
+    ] = ()
     split: Annotated[
         tuple[float, float, float],
         Field(description="Shares of slices of labelled files for training, validation, test"),
@@ -99,6 +107,12 @@ class Recipe(_Table):
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    averaging: Annotated[
+        float,
+        Field(
+            ge=0, lt=1, description="What is kept at each step of the mean of all weights so far"
+        ),
+    ] = 0.0
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
 
     @model_validator(mode="after")
@@ -109,7 +123,7 @@ class Recipe(_Table):
         divisor = ARCHITECTURES[self.architecture].divisor
         if any(edge % divisor for edge in self.samples.patch_px):
             raise ValueError(f"samples.patch_px must be multiples of {divisor}")
-        if not self.training and not self.files:
+        if not self.training and not self.files and not self.painted:
             raise ValueError("training and files are empty; name data to train on")
         if abs(sum(self.split) - 1.0) > 1e-6:
             raise ValueError(f"split {self.split} must add up to 1")

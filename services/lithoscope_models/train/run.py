@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from lithoscope_models.train.curves import CURVES_CSV, CURVES_PNG, draw_curves, 
 from lithoscope_models.train.data import LabelledData, class_frequencies, prepare_data
 from lithoscope_models.train.machine import CHECKPOINTS, LAST_CHECKPOINT, Machine
 from lithoscope_models.train.recipe import Recipe
+from lithoscope_models.train.weights import load_weights
 from lithoscope_pipeline.labels import SegmentClass
 from lithoscope_pipeline.networks import ARCHITECTURES
 from lithoscope_pipeline.phantom.provenance import SIMULATOR_VERSION
@@ -83,9 +85,9 @@ def train(
     """
     use = machine or Machine()
     begin_with = None if start is None else load_model(start)
-    began_s = time.process_time()
-    data = prepare_data(recipe, data_folder, tell)
-    made_s = time.process_time() - began_s
+    began = _Clock.now()
+    data = prepare_data(recipe, data_folder, tell, n_processes=use.n_threads)
+    made = _Clock.now()
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, recipe, start)
     fitted = _fit(recipe, out, data, use, tell, begin_with=begin_with, is_watched=is_watched)
@@ -109,8 +111,8 @@ def train(
             "n_steps": fitted.n_steps,
             "began_with": None if begin_with is None else begin_with.card.training,
             "volume_biases": fitted.biases,
-            "data_cpu_s": round(made_s),
-            "training_cpu_s": round(time.process_time() - began_s - made_s),
+            "data": made.since(began),
+            "training": _Clock.now().since(made),
             "experiments": [each.name for each in data.training],
             "validation": [each.name for each in data.validation],
         },
@@ -122,18 +124,44 @@ def train(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clock:
+    """Time on the wall and of processors, those of child processes that have ended included."""
+
+    wall_s: float
+    cpu_s: float
+
+    @classmethod
+    def now(cls) -> "_Clock":
+        used = os.times()
+        cpu_s = used.user + used.system + used.children_user + used.children_system
+        return cls(wall_s=time.monotonic(), cpu_s=cpu_s)
+
+    def since(self, before: "_Clock") -> dict[str, int]:
+        """Give both, in whole seconds, as the card has them; of the last call alone."""
+        wall_s, cpu_s = self.wall_s - before.wall_s, self.cpu_s - before.cpu_s
+        return {"wall_s": round(wall_s), "cpu_s": round(cpu_s)}
+
+
 def _claim(out: Path, recipe: Recipe, start: str | None) -> None:
     """Write down what is trained in a folder; refuse to go on with something else there."""
     wanted = json.dumps({"recipe": recipe.model_dump(mode="json"), "began_with": start}, indent=1)
     told = out / _RECIPE_JSON
-    if (out / CHECKPOINTS / LAST_CHECKPOINT).exists() and (
-        not told.exists() or told.read_text() != wanted
-    ):
+    if (out / CHECKPOINTS / LAST_CHECKPOINT).exists() and not _says(told, recipe, start):
         raise RecipeError(
             f"{out}: a training by another recipe was begun here; give another folder, or remove "
             f"{out / CHECKPOINTS} to begin anew"
         )
     told.write_text(wanted)
+
+
+def _says(told: Path, recipe: Recipe, start: str | None) -> bool:
+    """Say whether a training was begun by this recipe, whatever recipes have come to say since."""
+    if not told.exists():
+        return False
+    before = json.loads(told.read_text())
+    same = Recipe.model_validate(before["recipe"], strict=False) == recipe
+    return same and before["began_with"] == start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +204,7 @@ def _fit(
     names = tuple(each.key for each in SegmentClass)
     module = NetworkInTraining(recipe, names, class_frequencies(data.training, len(names)))
     if begin_with is not None:
-        _load_weights(module.network, begin_with, recipe)
+        load_weights(module.network, begin_with, recipe)
     chosen = ARCHITECTURES[recipe.architecture]
     patches = TrainingData(
         recipe,
@@ -197,7 +225,7 @@ def _fit(
     if best:
         saved = torch.load(best, map_location="cpu", weights_only=True)
         module.load_state_dict(saved["state_dict"])
-    network = module.network.to("cpu", memory_format=torch.contiguous_format).eval()
+    network = module.best_network.to("cpu", memory_format=torch.contiguous_format).eval()
     seen = logits_of(network, patches.slices)
     biases = volume_biases(seen)
     add_biases(network, biases)
@@ -210,22 +238,6 @@ def _fit(
             SeenLogits(logits=seen.logits + biases, classes=seen.classes)
         ),
     )
-
-
-def _load_weights(network: Any, model: Model, recipe: Recipe) -> None:
-    """Begin with the weights of a model of the same kind."""
-    from safetensors.torch import load
-
-    card = model.card
-    if (card.architecture, card.arguments) != (recipe.architecture, recipe.arguments) or (
-        card.inputs.inputs.n_channels != recipe.inputs.inputs.n_channels
-    ):
-        raise RecipeError(
-            f"{model.folder} is a {card.architecture} with {card.inputs.inputs.n_channels} "
-            f"channels, the recipe wants a {recipe.architecture} with "
-            f"{recipe.inputs.inputs.n_channels}; begin with a model of the same kind"
-        )
-    network.load_state_dict(load(model.weights()))
 
 
 def _silence() -> None:

@@ -17,6 +17,7 @@ from lithoscope_services.reading import read_entries
 from lithoscope_services.report import JsonObject, make_report
 from lithoscope_services.settings import Settings
 from lithoscope_services.stages.inputs import edge_on_deg, settings_of
+from lithoscope_services.stages.validated import is_validated
 from lithoscope_store import ExperimentPaths, Store
 from lithoscope_store.errors import StoreError
 
@@ -122,7 +123,7 @@ def _rows(
     if scan.transform is not None:
         yield transform_row(scan.transform)
     if scan.labels is not None:
-        yield from label_rows(scan.labels, settings)
+        yield from label_rows(scan.labels, is_validated=is_validated(history, scan.labels))
     sign = None if history.started is None else history.started.description.first_current_sign
     yield from cycling_rows(history, paths, scan.scan, sign or 1)
     (report,) = (

@@ -111,8 +111,8 @@ def transform_row(transform: TransformReady) -> CheckRow:
     return CheckRow(name="alignment", state="ok", found=found, numbers=numbers)
 
 
-def label_rows(labels: LabelsReady, settings: Settings) -> Iterator[CheckRow]:
-    """Look at contrast and labels."""
+def label_rows(labels: LabelsReady, *, is_validated: bool) -> Iterator[CheckRow]:
+    """Look at contrast and labels, and whether their model was tried out on this cell."""
     cnr = labels.cnr_li_electrolyte
     if cnr is not None:
         found = f"{cnr:.2f} between lithium and electrolyte, a voxel"
@@ -131,11 +131,11 @@ def label_rows(labels: LabelsReady, settings: Settings) -> Iterator[CheckRow]:
     found, state, advice = f"{labels.model}", "ok", ""
     if labels.confidence is not None:
         found += f", sure of its classes to {labels.confidence.mean:.2f} on average"
-    if labels.model not in settings.decide.commissioned_models:
+    if not is_validated:
         found += "; unvalidated_model: not tried out on this cell"
         advice = (
-            "label some slices and compare, then name it in decide.commissioned_models; until "
-            "then its rules only say what they would do"
+            "paint some slices and run lithoscope model fine-tune on them, or compare and name it "
+            "in decide.commissioned_models; until then its rules only say what they would do"
         )
         state = "note"
     if "voxel_size_not_trained_on" in labels.flags:

@@ -14,6 +14,7 @@ from lithoscope_services.cli import (
     dashboard_command,
     hindsight_command,
     keep_commands,
+    labels_commands,
     look_commands,
     model_commands,
     new_command,
@@ -66,6 +67,7 @@ def make_app() -> typer.Typer:
     rule_commands.register(app)
     act_commands.register(app)
     model_commands.register(app)
+    labels_commands.register(app)
     config_commands.register(app)
     return app
 

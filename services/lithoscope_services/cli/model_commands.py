@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lithoscope_services.cli import calibrate_command, engine_commands, forest_command
+from lithoscope_services.cli import (
+    calibrate_command,
+    describe_command,
+    engine_commands,
+    evaluate_command,
+    fine_tune_command,
+    forest_command,
+)
 from lithoscope_services.cli.options import JsonOption, write_json
 
 if TYPE_CHECKING:
@@ -36,7 +43,10 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     models = typer.Typer(help="Train, export, test and compare networks.", no_args_is_help=True)
     models.command(name="train")(train_model)
+    fine_tune_command.register(models)
     calibrate_command.register(models)
+    describe_command.register(models)
+    evaluate_command.register(models)
     engine_commands.register(models)
     forest_command.register(models)
     app.add_typer(models, name="model", rich_help_panel=_PANEL)
@@ -77,7 +87,9 @@ def train_model(
         float | None,
         typer.Option("--stop-after", metavar="MIN", help="Stop then; the same command goes on."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of the training; processes that make data.")
+    ] = 2,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that draw patches ahead of the training.")
     ] = 1,

@@ -1,34 +1,23 @@
 """Thin out a stored experiment: look first, say it in the journal, then remove."""
 
-import getpass
 import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import zmq
-
-from lithoscope_messages import ExperimentEnded, Pruned
-from lithoscope_services.errors import ServiceError
+from lithoscope_messages import Pruned
 from lithoscope_services.history import History
-from lithoscope_services.journal_client import JournalClient
 from lithoscope_services.keep.errors import KeepError
+from lithoscope_services.keep.saying import PRODUCER, person_of_account, say
 from lithoscope_services.keep.scans import choose_scans
 from lithoscope_services.reading import read_entries
 from lithoscope_store import (
-    ExperimentPaths,
-    JournalDatabase,
     Prunable,
     Store,
-    experiment_lock,
-    find_instance,
     find_prunable,
     remove_pruned,
 )
-
-PRODUCER = "command_line"
-PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,47 +91,10 @@ def run_prune(options: PruneOptions, plan: Sequence[Prunable]) -> int:
     """
     paths = options.store.experiment(options.experiment)
     facts = [_fact(paths.name, each) for each in plan]
-    entries = read_entries(options.store, options.experiment)
-    is_over = any(isinstance(entry.message, ExperimentEnded) for entry in entries)
     with ExitStack() as stack:
-        if is_over:
-            stack.enter_context(experiment_lock(paths))
-            _amend(paths, facts)
-        else:
-            _append(options.store, paths, facts, stack)
+        say(options.store, paths, facts, stack)
         remove_pruned(paths, read_entries(options.store, options.experiment))
     return sum(each.n_bytes for each in plan)
-
-
-def _amend(paths: ExperimentPaths, facts: Sequence[Pruned]) -> None:
-    with JournalDatabase(paths.journal, paths.name) as journal:
-        if not journal.is_sealed:
-            raise KeepError(
-                f"{paths.name} has ended and is not sealed yet; start an instance on the store, "
-                "which seals it, and try again"
-            )
-        journal.amend(facts)
-
-
-def _append(
-    store: Store, paths: ExperimentPaths, facts: Sequence[Pruned], stack: ExitStack
-) -> None:
-    """Say it to the journal of an experiment that goes on: its service, or else its file."""
-    if not facts:
-        return
-    instance = find_instance(store)
-    if instance is None:
-        stack.enter_context(experiment_lock(paths))
-        with JournalDatabase(paths.journal, paths.name) as journal:
-            journal.append(facts)
-        return
-    with (
-        zmq.Context() as context,
-        JournalClient(
-            context, instance.endpoints["journal"], "command_line", patience_s=PATIENCE_S
-        ) as client,
-    ):
-        client.append(facts)
 
 
 def _fact(experiment: str, part: Prunable) -> Pruned:
@@ -158,14 +110,5 @@ def _fact(experiment: str, part: Prunable) -> Pruned:
         paths=part.paths,
         n_files=part.n_files,
         n_bytes=part.n_bytes,
-        person=_person(),
+        person=person_of_account(),
     )
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError) as error:
-        raise ServiceError(
-            "this account has no name, and who prunes is written down; log in by name"
-        ) from error

@@ -25,7 +25,7 @@ class RegisterStage:
     """The first scan sets the reference frame; each other one follows the one before it."""
 
     name: StageName = "register"
-    algorithm_version = 3
+    algorithm_version = 4
 
     def plan(self, history: History) -> Sequence[Task]:
         """Give the next volume that has no transform, if those before it are settled."""

@@ -37,6 +37,18 @@ def test_a_line_has_the_value_of_each_scan_and_holes_where_there_is_none(
     assert list(line.y) == [240.0, None, 230.5]
 
 
+def test_a_smoothed_line_drops_one_outlier_and_the_points_keep_it(make_state: MakeState) -> None:
+    gaps = [100.0, 101.0, 400.0, 103.0, None, 50.0]
+    halves = [0, 0, 0, 0, 1, 1]
+    state = make_state(*(_measured(i, gap, half_cycle=halves[i]) for i, gap in enumerate(gaps)))
+
+    points, line = metrics_figure([state], [GAP], "net", is_smoothed=True).data
+
+    assert (list(points.y), points.mode) == (gaps, "markers")
+    # By hand; the last stands alone in its half-cycle.
+    assert list(line.y) == [100.5, 101.0, 103.0, 251.5, None, 50.0]
+
+
 def test_charge_is_given_per_area_where_the_area_is_known(make_state: MakeState) -> None:
     started = ("ExperimentStarted", {"description": {"active_area_cm2": 0.5}})
     state = make_state(started, _measured(0, 240.0), _measured(1, 230.0))

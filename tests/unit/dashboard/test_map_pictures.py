@@ -13,6 +13,7 @@ from lithoscope_dashboard.map_pictures import (
     map_png,
     palette,
     profile,
+    veil_png,
 )
 
 
@@ -47,6 +48,15 @@ def test_a_map_in_which_nothing_was_measured_has_no_extremes(is_signed: bool) ->
 
     assert (found.least, found.greatest, found.mean, found.measured_share) == (None, None, None, 0)
     assert found.low < found.high
+
+
+def test_a_veil_is_white_where_it_hides_and_clear_elsewhere() -> None:
+    hidden = np.array([[True, False, True]])
+
+    pixels = np.asarray(Image.open(BytesIO(veil_png(hidden))).convert("RGBA"))[0]
+
+    assert pixels[:, 3].tolist() == [255, 0, 255]
+    assert pixels[0, :3].tolist() == [255, 255, 255]
 
 
 def test_what_was_not_measured_is_clear_and_all_else_is_not() -> None:

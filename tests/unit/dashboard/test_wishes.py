@@ -11,11 +11,20 @@ from lithoscope_dashboard.board import Snapshot
 from lithoscope_dashboard.model import ExperimentState
 from lithoscope_dashboard.requests_api import refusal
 from lithoscope_dashboard.wishes import NEEDS, Wish, message_of
-from lithoscope_messages import ArmRequested, RejectionRequested, RetryRequested
+from lithoscope_messages import (
+    ArmRequested,
+    PaintRequested,
+    RejectionRequested,
+    RetryRequested,
+)
 
 MakeState = Callable[..., ExperimentState]
 _WISHES: TypeAdapter[Wish] = TypeAdapter(Wish)
 NONCE = "0" * 32
+PAINT = {
+    **{"scan": 0, "token": "b" * 16, "axis": "y", "index": 4, "round": 1},
+    "runs": [(0, 24, 3), (3, 1, 255)],
+}
 
 
 def wish(ask: str, **fields: Any) -> Wish:
@@ -46,6 +55,13 @@ def test_a_wish_becomes_the_request_with_who_asks() -> None:
         ("retry", {"scan": 1, "stage": "shell"}),
         ("replay", {"action": "rewind"}),
         ("replay", {"action": "speed", "value": float("inf")}),
+        ("paint", {**PAINT, "runs": []}),
+        ("paint", {**PAINT, "runs": [(0, 1, 7)]}),
+        ("paint", {**PAINT, "runs": [(-1, 1, 3)]}),
+        ("paint", {**PAINT, "runs": [(0, 1, 3)] * 20_001}),
+        ("paint", {**PAINT, "round": 0}),
+        ("paint", {**PAINT, "axis": "w"}),
+        ("paint", {**PAINT, "path": "volumes/a.zarr"}),
         ("disarm", {"person": "somebody else"}),
         ("raise_current", {}),
     ],
@@ -121,3 +137,32 @@ def test_what_no_longer_waits_cannot_be_answered(
     running: Snapshot, ask: str, fields: dict[str, Any]
 ) -> None:
     assert refusal(wish(ask, **fields), running)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"scan": 1}, "has no labels yet"),
+        ({"token": "c" * 16}, "another by now"),
+        ({"index": 5}, "has 5 planes of 4 x 6"),
+        ({"runs": [(20, 5, 3)]}, "has 5 planes of 4 x 6"),
+    ],
+)
+def test_paint_must_fit_the_volume_that_was_looked_at(
+    changes: dict[str, Any], why: str, make_state: MakeState
+) -> None:
+    state = make_state(("ExperimentStarted", {}), ("LabelsReady", {"scan": 0}))
+
+    said = refusal(wish("paint", **{**PAINT, **changes}), Snapshot(experiment=state))
+
+    assert why in said
+    assert bool(said) == bool(why)
+
+
+def test_paint_goes_to_the_volume_of_the_scan() -> None:
+    painted = message_of(wish("paint", **PAINT), "ada", 5, path="volumes/a.zarr")
+
+    assert isinstance(painted, PaintRequested)
+    assert (painted.path, painted.axis, painted.index) == ("volumes/a.zarr", "y", 4)
+    assert painted.runs == ((0, 24, 3), (3, 1, 255))

@@ -28,7 +28,7 @@ from lithoscope_models.engines.torch_engine import load_network
 from lithoscope_models.errors import EngineMismatchError, EngineUnavailableError
 from lithoscope_models.model_file import Model, load_model
 
-PATCH = (15, 64, 96)
+PATCH = (20, 64, 96)
 PRESENT: tuple[EngineName, ...] = tuple(
     name for name in ENGINES if not BACKENDS[name].find_problem()
 )

@@ -17,9 +17,9 @@ from lithoscope_models.calibration.tables import (
 )
 from lithoscope_models.errors import ModelRefusedError, TrainingDataError
 from lithoscope_models.model_file import DEFAULT_MODEL, find_model, model_sha256
-from lithoscope_pipeline.measure import measured
 from lithoscope_pipeline.measure.intervals import IntervalContext, with_intervals
 from lithoscope_pipeline.measure.version import METRICS_VERSION
+from lithoscope_pipeline.metric import measured
 from lithoscope_pipeline.phantom.provenance import SIMULATOR_VERSION
 
 SMALL = Plan(size="tiny", scans=(0, 12), view_px=(10, 176), box_px=(8, 152, 24))
@@ -38,6 +38,7 @@ def experiment(number: int) -> ExperimentResiduals:
         pulses=(0, 2, 4, 6, 8, 10),
         half_cycles=(0,) * 6,
         cnr=tuple(rng.uniform(3.0, 5.0, 6)),
+        blur_px=tuple(rng.uniform(0.8, 1.2, 6)),
         metrics={
             "remaining_gap_um": Trajectory(measured=tuple(truth + error), truth=tuple(truth))
         },
@@ -74,6 +75,7 @@ def test_residuals_become_a_file_that_gives_intervals(stored: Path) -> None:
         voxel_um=2.25,
         area_um2=20_000.0,
         cnr=4.0,
+        blur_px=1.0,
     )
 
     gap = with_intervals({"remaining_gap_um": measured(101.0, "um")}, context)["remaining_gap_um"]
@@ -128,7 +130,8 @@ def test_an_experiment_is_made_labelled_and_measured_once(tmp_path: Path) -> Non
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     again = measure_experiments(DEFAULT_MODEL, tmp_path, n_experiments=1, plan=SMALL)
 
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == written
+    files = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path: path.stat().st_mtime_ns for path in files} == written
     assert again == first
     network = first["network"][0]
     assert network.pulses == (0, 12)
@@ -162,6 +165,7 @@ def test_another_version_of_the_measurement_has_no_intervals(stored: Path) -> No
         voxel_um=2.25,
         area_um2=20_000.0,
         cnr=4.0,
+        blur_px=1.0,
     )
 
     gap = with_intervals({"remaining_gap_um": measured(101.0, "um")}, context)["remaining_gap_um"]

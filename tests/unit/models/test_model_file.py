@@ -36,7 +36,7 @@ def test_the_packaged_network_is_taken_and_is_named_by_its_card() -> None:
     assert "stream-unet" in packaged_models()
     assert model.sha256 == model_sha256("stream-unet")
     assert model.card.classes == CLASSES
-    assert model.check.x.shape[1] == model.card.inputs.inputs.n_channels == 15
+    assert model.check.x.shape[1] == model.card.inputs.inputs.n_channels == 20
     graph = onnx.load_model_from_string(model.onnx)
     # Batch norms are folded into convolutions on export, so a few less.
     assert 0.9 < count_parameters(graph) / model.card.n_parameters <= 1.01

@@ -169,6 +169,7 @@ n_steps = 6
 batch = 2
 validate_every = 2
 n_validation_slices = 1
+averaging = 0.5
 seed = 11
 [samples]
 patch_px = [32, 32]

@@ -49,12 +49,12 @@ def test_the_default_network_is_built_in_float16_for_rtx_gpus(capability: tuple[
     graph = half_graph(packaged())
 
     plan = build_plan(
-        "tensorrt_rtx", graph, (8, 15, 128, 128), precision="float16", capability=capability
+        "tensorrt_rtx", graph, (8, 20, 128, 128), precision="float16", capability=capability
     )
 
     assert len(plan.data) > 100_000
     assert plan.ends["x"][1] == plan.ends["logits"][1] == "float32"
-    assert plan.ends["x"][0][1] == 15
+    assert plan.ends["x"][0][1] == 20
     assert plan.ends["logits"][0][1] == len(CLASSES)
     assert set(plan.layer_dtypes) == {"float16"}
     convolutions = sum(
@@ -83,7 +83,7 @@ def test_an_engine_in_another_precision_than_asked_for_is_an_error() -> None:
         build_plan(
             "tensorrt_rtx",
             packaged().onnx,
-            (1, 15, 64, 64),
+            (1, 20, 64, 64),
             precision="float16",
             capability=(8, 6),
         )
@@ -94,7 +94,7 @@ def test_a_data_centre_gpu_is_refused_by_the_library_for_rtx() -> None:
         build_plan(
             "tensorrt_rtx",
             packaged().onnx,
-            (1, 15, 64, 64),
+            (1, 20, 64, 64),
             precision="float32",
             capability=(9, 0),
         )
@@ -103,5 +103,5 @@ def test_a_data_centre_gpu_is_refused_by_the_library_for_rtx() -> None:
 def test_a_graph_that_it_does_not_take_is_a_reason() -> None:
     with pytest.raises(EngineUnavailableError, match="graph not taken"):
         build_plan(
-            "tensorrt_rtx", b"nothing", (1, 15, 64, 64), precision="float32", capability=(8, 6)
+            "tensorrt_rtx", b"nothing", (1, 20, 64, 64), precision="float32", capability=(8, 6)
         )

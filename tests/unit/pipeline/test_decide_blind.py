@@ -15,7 +15,7 @@ from lithoscope_pipeline.decide import (
     decide_late,
     default_rules,
 )
-from lithoscope_pipeline.measure import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 GAP = replace(default_rule("remaining_gap"), then=None)
 PROTECTING = [rule for rule in default_rules() if rule.is_protective]
@@ -53,6 +53,10 @@ WRONG: dict[str, tuple[str, Callable[[], ScanRecord]]] = {
     ),
     "another model": ("model", lambda: record(5, model="other")),
     "no model": ("model", lambda: record(5, model="")),
+    "unlike the training": (
+        "distribution",
+        lambda: record(5, changed={"training_distance": measured(1.3, "1")}),
+    ),
     "missing charge": (
         "charge",
         lambda: record(5, changed={"ct_faraday_ratio": not_measured("1", "no_electrochemistry")}),

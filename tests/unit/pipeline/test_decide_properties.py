@@ -20,7 +20,7 @@ from lithoscope_pipeline.decide import (
     default_rules,
     make_action,
 )
-from lithoscope_pipeline.measure import measured, not_measured
+from lithoscope_pipeline.metric import measured, not_measured
 
 GAPS = st.lists(st.one_of(st.none(), st.floats(0, 300)), min_size=1, max_size=12)
 FEW = settings(max_examples=60, deadline=None)

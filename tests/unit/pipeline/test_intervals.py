@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from lithoscope_pipeline.errors import ParameterError, ShapeError
-from lithoscope_pipeline.measure import Metric, measured, not_measured
 from lithoscope_pipeline.measure.intervals import (
     Calibration,
     CalibrationRange,
@@ -21,6 +20,7 @@ from lithoscope_pipeline.measure.intervals import (
     with_intervals,
 )
 from lithoscope_pipeline.measure.intervals.conformal import coverage, intervals_of
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 SHA = "a" * 64
 
@@ -34,6 +34,7 @@ def residuals(
     family = experiment % 4
     truth = rng.uniform(1.0, 50.0, len(experiment))
     cnr = rng.uniform(2.5, 7.0, n)[experiment]
+    blur_px = rng.uniform(0.7, 1.4, n)[experiment]
     shared, own = rng.standard_normal(n)[experiment], rng.standard_normal(len(experiment))
     sd = (0.2 + 0.02 * truth) * (1.0 + 80.0 / cnr**4)
     error = sd * (shared + own) / np.sqrt(2) + bias + family_bias * (family == 3)
@@ -41,6 +42,7 @@ def residuals(
         measured=np.maximum(truth + error, 0.0),
         truth=truth,
         cnr=cnr,
+        blur_px=blur_px,
         experiment=experiment,
         family=family,
     )
@@ -60,7 +62,7 @@ def test_intervals_are_hardly_wider_than_the_errors_spread() -> None:
     table = fit_metric(residuals(1), FitParameters())
     fresh = residuals(2)
 
-    low, high = intervals_of(table, fresh.measured, fresh.cnr)
+    low, high = intervals_of(table, fresh.measured, fresh.cnr, fresh.blur_px)
 
     # 95 % of a normal distribution lie within 1.96 standard deviations.
     sd = (0.2 + 0.02 * fresh.truth) * (1.0 + 80.0 / fresh.cnr**4)
@@ -70,7 +72,7 @@ def test_intervals_are_hardly_wider_than_the_errors_spread() -> None:
 def test_a_bias_moves_the_interval_and_the_value_stays_in_it() -> None:
     table = fit_metric(residuals(3, bias=8.0), FitParameters(least=0.0))
 
-    low, high = interval_of(table, 30.0, 4.0)
+    low, high = interval_of(table, 30.0, cnr=4.0, blur_px=1.0)
 
     assert low < 22.0
     assert high == 30.0
@@ -79,14 +81,17 @@ def test_a_bias_moves_the_interval_and_the_value_stays_in_it() -> None:
 def test_intervals_keep_to_what_is_possible() -> None:
     table = fit_metric(residuals(4), FitParameters(least=0.0, most=50.0))
 
-    assert interval_of(table, 0.1, 2.5)[0] == 0.0
-    assert interval_of(table, 49.9, 2.5)[1] == 50.0
+    assert interval_of(table, 0.1, cnr=2.5, blur_px=1.0)[0] == 0.0
+    assert interval_of(table, 49.9, cnr=2.5, blur_px=1.0)[1] == 50.0
 
 
 def test_noisier_scans_have_wider_intervals() -> None:
     table = fit_metric(residuals(5), FitParameters())
 
-    widths = [high - low for low, high in (interval_of(table, 20.0, cnr) for cnr in (2.6, 6.5))]
+    widths = [
+        high - low
+        for low, high in (interval_of(table, 20.0, cnr=cnr, blur_px=1.0) for cnr in (2.6, 6.5))
+    ]
 
     assert widths[0] > 2 * widths[1]
 
@@ -95,7 +100,10 @@ def test_families_that_differ_widen_all_intervals() -> None:
     alike = fit_metric(residuals(6), FitParameters())
     apart = fit_metric(residuals(6, family_bias=1.0), FitParameters())
 
-    width = [high - low for low, high in (interval_of(t, 20.0, 6.0) for t in (alike, apart))]
+    width = [
+        high - low
+        for low, high in (interval_of(t, 20.0, cnr=6.0, blur_px=1.0) for t in (alike, apart))
+    ]
     assert width[1] > width[0]
 
 
@@ -115,7 +123,11 @@ def calibration(**changes: object) -> Calibration:
     """Intervals of one micrometre to either side, whatever the metric."""
     cell = IntervalCell(cnr_below=None, size_below=None, low=-1.0, high=1.0, n_experiments=100)
     table = MetricTable(
-        is_per_area=False, scale=(1.0, 0.0, 0.0, 0.0), least=0.0, most=None, cells=(cell,)
+        is_per_area=False,
+        scale=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        least=0.0,
+        most=None,
+        cells=(cell,),
     )
     per_area = replace(table, is_per_area=True, least=None)
     base = Calibration(
@@ -123,7 +135,7 @@ def calibration(**changes: object) -> Calibration:
         model_sha256=SHA,
         measure_version=3,
         holds=CalibrationRange(
-            voxel_um=2.25, area_um2=1000.0, cnr=(2.2, 7.0), registration_px=0.5
+            voxel_um=2.25, area_um2=1000.0, cnr=(2.2, 7.0), blur_px=(0.0, 1.5), registration_px=0.5
         ),
         n_experiments=100,
         metrics={
@@ -144,6 +156,7 @@ def context(**changes: object) -> IntervalContext:
         voxel_um=2.25,
         area_um2=1000.0,
         cnr=4.0,
+        blur_px=1.0,
         registration_px=0.1,
     )
     return replace(base, **changes)  # type: ignore[arg-type] # names of fields
@@ -185,6 +198,8 @@ def test_errors_of_volumes_grow_with_the_region() -> None:
         ({"calibrations": ()}, "interval_not_calibrated"),
         ({"cnr": 1.5}, "interval_outside_calibration"),
         ({"cnr": None}, "interval_outside_calibration"),
+        ({"blur_px": None}, "interval_outside_calibration"),
+        ({"blur_px": 1.6}, "interval_outside_calibration"),
         ({"voxel_um": 1.33}, "interval_outside_calibration"),
         ({"registration_px": 0.9}, "interval_outside_calibration"),
     ],
@@ -233,6 +248,52 @@ def test_the_ratio_to_the_charge_has_the_interval_of_what_travelled() -> None:
     assert (ratio.low95, ratio.high95) == pytest.approx((1.8, 2.2))
     assert (missing.low95, missing.high95) == pytest.approx((-1.2, -0.8))
     assert found["faraday_volume_um3"].low95 == 5_000.0
+
+
+def test_a_gap_in_the_record_of_the_cycler_widens_the_ratio() -> None:
+    metrics = {
+        "li_travelled_volume_um3": measured(10_000.0, "um3"),
+        "faraday_volume_um3": Metric(
+            value=5_000.0, unit="um3", low95=4_000.0, high95=6_250.0, flags=("charge_record_gap",)
+        ),
+        "ct_faraday_ratio": measured(2.0, "1", flags=("charge_record_gap",)),
+    }
+
+    ratio = with_intervals(metrics, context())["ct_faraday_ratio"]
+
+    # 9000 / 6250 and 11 000 / 4000.
+    assert (ratio.low95, ratio.high95) == pytest.approx((1.44, 2.75))
+    assert ratio.flags == ("charge_record_gap",)
+
+
+def test_a_gap_that_may_hide_all_charge_leaves_the_ratio_without_an_interval() -> None:
+    metrics = {
+        "li_travelled_volume_um3": measured(10_000.0, "um3"),
+        "faraday_volume_um3": Metric(
+            value=5_000.0, unit="um3", low95=0.0, high95=6_250.0, flags=("charge_record_gap",)
+        ),
+        "ct_faraday_ratio": measured(2.0, "1", flags=("charge_record_gap",)),
+    }
+
+    ratio = with_intervals(metrics, context())["ct_faraday_ratio"]
+
+    assert (ratio.value, ratio.low95) == (2.0, None)
+    assert ratio.flags == ("charge_record_gap",)
+
+
+def test_blurred_scans_have_wider_intervals_where_blur_is_what_errs() -> None:
+    rng = np.random.default_rng(20261122)
+    sharp = residuals(9)
+    # The more blurred, the more of each value is lost.
+    truth = sharp.measured * (1.0 + 0.2 * sharp.blur_px**2 * rng.uniform(0.5, 1.5, 120)[0])
+    table = fit_metric(replace(sharp, truth=truth), FitParameters())
+
+    width = [
+        high - low
+        for low, high in (interval_of(table, 20.0, cnr=6.0, blur_px=b) for b in (0.7, 1.4))
+    ]
+
+    assert width[1] > 1.5 * width[0]
 
 
 def test_limits_of_detection_are_the_mean_of_nothing_and_its_spread() -> None:

@@ -12,13 +12,12 @@ from lithoscope_pipeline.measure import (
     UM3_PER_MAH,
     UM_PER_MAH_CM2,
     ChargeState,
-    Metric,
     ReferenceMetrics,
     faraday_thickness_um,
     measure_charge,
     measure_labels,
-    measured,
 )
+from lithoscope_pipeline.metric import Metric, measured
 
 VOXEL_UM = 4.0
 

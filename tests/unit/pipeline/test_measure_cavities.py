@@ -7,7 +7,8 @@ from scipy import ndimage, stats
 
 from lithoscope_pipeline.errors import ShapeError
 from lithoscope_pipeline.labels import Label
-from lithoscope_pipeline.measure import EarlierScans, Metric, correlate_maps, measure_labels
+from lithoscope_pipeline.measure import EarlierScans, correlate_maps, measure_labels
+from lithoscope_pipeline.metric import Metric
 
 Labels = NDArray[np.uint8]
 VOXEL_UM = 2.0
@@ -130,7 +131,7 @@ def test_pits_and_dendrites_are_correlated_as_by_scipy() -> None:
     dendrites = (now == Label.DENDRITE).sum(axis=1).ravel()
     assert metric.value == pytest.approx(stats.pearsonr(pits, dendrites).statistic, abs=1e-12)
     assert metric.p_value is not None
-    # 24 x 24 shifts; those that lay the dendrite as well over one of three pits count.
+    # 48 x 48 shifts; those that lay the dendrite as well over one of three pits count.
     assert 0 < metric.p_value < 0.05
 
 
@@ -140,7 +141,8 @@ def test_maps_that_are_equal_are_like_no_shift() -> None:
     metric = correlate_maps(image, image)
 
     assert metric.value == pytest.approx(1)
-    assert metric.p_value == pytest.approx(1 / 600)
+    # The other map goes on as its mirror image: 40 x 60 windows.
+    assert metric.p_value == pytest.approx(1 / 2400)
 
 
 def test_an_even_map_correlates_with_nothing() -> None:
@@ -152,7 +154,7 @@ def test_an_even_map_correlates_with_nothing() -> None:
     assert metric.flags == ("no_variation",)
 
 
-@pytest.mark.parametrize("sigma", [0.0, 2.0])
+@pytest.mark.parametrize("sigma", [0.0, 2.0, 10.0])
 def test_p_values_of_unrelated_maps_are_uniform(
     sigma: float, request: pytest.FixtureRequest
 ) -> None:
@@ -160,8 +162,11 @@ def test_p_values_of_unrelated_maps_are_uniform(
     rng = np.random.default_rng(20261122)
 
     def image() -> NDArray[np.float64]:
-        noise = rng.standard_normal((48, 56))
-        return ndimage.gaussian_filter(noise, sigma, mode="wrap") if sigma else noise
+        # A view of something larger: nothing joins its edges.
+        beyond = int(3 * sigma)
+        noise = rng.standard_normal((48 + 2 * beyond, 56 + 2 * beyond))
+        smooth = ndimage.gaussian_filter(noise, sigma) if sigma else noise
+        return np.asarray(smooth[beyond : beyond + 48, beyond : beyond + 56])
 
     p_values = [correlate_maps(image(), image()).p_value for _ in range(n_pairs)]
 

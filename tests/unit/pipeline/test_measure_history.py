@@ -4,13 +4,12 @@ import pytest
 
 from lithoscope_pipeline.measure import (
     ComingPulse,
-    Metric,
     PastScan,
     measure_history,
     measure_rate,
     measure_short_eta,
-    measured,
 )
+from lithoscope_pipeline.metric import Metric, measured
 
 
 def known(value: float, half: float = 0.0, unit: str = "um") -> Metric:

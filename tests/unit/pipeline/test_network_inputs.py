@@ -1,6 +1,7 @@
 """What networks are shown: channels, earlier scans laid over the present one, ensembles."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,8 +91,11 @@ def test_missing_scans_are_zero_with_a_flag_of_zero(scan: SeenScan) -> None:
 
 
 @pytest.mark.parametrize("view", ["cross-section", "in-plane"])
-def test_a_slab_with_its_halo_gives_what_the_whole_gives(scan: SeenScan, view: View) -> None:
-    inputs = ModelInputs(view=view)
+@pytest.mark.parametrize("more", [{}, {"n_around": 1, "has_faces": True}])
+def test_a_slab_with_its_halo_gives_what_the_whole_gives(
+    scan: SeenScan, view: View, more: dict[str, Any]
+) -> None:
+    inputs = ModelInputs(view=view, **more)
     whole = network_inputs(scan, previous=scan, first=scan, inputs=inputs, voxel_um=VOXEL_UM)
     low, high = 2 - inputs.halo, 4 + inputs.halo
     box = (slice(low, high),) if view == "cross-section" else (slice(None), slice(low, high))
@@ -117,6 +121,50 @@ def test_depth_counts_from_the_outer_faces_in_hundreds_of_micrometres(scan: Seen
 
     np.testing.assert_allclose(x[0, -2, :, 0], (np.arange(24) - 3.5) * 0.02, atol=1e-6)
     np.testing.assert_allclose(x[0, -1, :, 0], (20.5 - np.arange(24)) * 0.02, atol=1e-6)
+
+
+def test_slices_around_are_averaged_and_repeated_at_the_ends(scan: SeenScan) -> None:
+    inputs = ModelInputs(n_neighbours=0, n_around=2, has_previous=False, has_first=False)
+    assert inputs.channels[:2] == ("now+0", "around")
+    assert inputs.halo == 2
+
+    x = network_inputs(scan, previous=None, first=None, inputs=inputs, voxel_um=VOXEL_UM)
+
+    np.testing.assert_allclose(x[3, 1], x[1:6, 0].mean(axis=0), atol=1e-6)
+    first = (3 * x[0, 0] + x[1, 0] + x[2, 0]) / 5
+    np.testing.assert_allclose(x[0, 1], first, atol=1e-6)
+
+
+def test_pristine_foils_end_where_their_thickness_says_from_the_outer_faces_of_today(
+    scan: SeenScan,
+) -> None:
+    """The plating side moved out by three voxels; nothing that is registered enters."""
+    inputs = ModelInputs(has_faces=True)
+    now = replace(scan, references=replace(REFERENCES, edges_px=(3.5, 8.0, 14.5, 23.5)))
+
+    x = network_inputs(now, previous=None, first=scan, inputs=inputs, voxel_um=VOXEL_UM)[0]
+
+    names = inputs.channels
+    rows = np.arange(24)
+    expected = {
+        "face_stripping": rows - 8.0,
+        "face_plating": 14.5 - rows,
+        # As thick as they were: 5 voxels each, from 3.5 up and from 23.5 down.
+        "foil_stripping": rows - 8.5,
+        "foil_plating": 18.5 - rows,
+    }
+    for name, distance_px in expected.items():
+        distance = np.clip(distance_px * VOXEL_UM / 10.0, -2, 2)
+        np.testing.assert_allclose(x[names.index(name), :, 0], distance, atol=1e-6)
+
+
+def test_without_the_first_scan_nothing_is_said_of_pristine_foils(scan: SeenScan) -> None:
+    inputs = ModelInputs(has_faces=True)
+
+    x = network_inputs(scan, previous=None, first=None, inputs=inputs, voxel_um=VOXEL_UM)
+
+    assert not x[:, list(inputs.earlier_channels)].any()
+    assert x[:, inputs.channels.index("face_plating")].any()
 
 
 def test_first_slice_stands_for_what_lies_before_it(scan: SeenScan) -> None:

@@ -29,7 +29,7 @@ from lithoscope_messages import (
     ScanDecided,
 )
 from lithoscope_pipeline.decide import default_rules
-from lithoscope_pipeline.measure import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 from lithoscope_services.settings import DecideSettings, Settings
 from lithoscope_services.settings.rule_table import rule_settings
 

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from lithoscope_messages import LabelsReady
 from lithoscope_models.calibration.tables import calibration_sha256
 from lithoscope_models.model_file import DEFAULT_MODEL, model_sha256
-from lithoscope_pipeline.measure import Metric, measured
 from lithoscope_pipeline.measure.intervals import with_intervals
+from lithoscope_pipeline.metric import Metric, measured
 from lithoscope_services.history import History
 from lithoscope_services.stages.measure.interval_context import (
     interval_arguments,
@@ -38,7 +40,9 @@ def labels(**changes: Any) -> LabelsReady:  # fields of the message
     return LabelsReady(**fields | changes)
 
 
-def intervals(ready: LabelsReady, *, cnr: float | None = 4.0) -> dict[str, Metric]:
+def intervals(
+    ready: LabelsReady, *, cnr: float | None = 4.0, blur_px: float | None = 0.8
+) -> dict[str, Metric]:
     history = History("cell")
     parameters = {
         "intervals": interval_parameters(history, ready),
@@ -49,7 +53,7 @@ def intervals(ready: LabelsReady, *, cnr: float | None = 4.0) -> dict[str, Metri
         },
     }
     arguments = {"intervals": interval_arguments(history, ready, ())}
-    return with_intervals(METRICS, interval_context(parameters, arguments, ()))
+    return with_intervals(METRICS, interval_context(parameters, arguments, (), blur_px=blur_px))
 
 
 def test_labels_of_the_default_network_have_intervals() -> None:
@@ -85,7 +89,10 @@ def test_labels_of_another_network_have_none_and_say_so() -> None:
     assert side.flags == ("interval_not_calibrated",)
 
 
-def test_noise_that_nobody_knows_lies_outside_the_calibration() -> None:
-    side = intervals(labels(), cnr=None)["plating_side_thickness_um"]
+@pytest.mark.parametrize("image", [{"cnr": None}, {"blur_px": None}, {"blur_px": 50.0}])
+def test_an_image_like_none_that_was_seen_lies_outside_the_calibration(
+    image: dict[str, float | None],
+) -> None:
+    side = intervals(labels(), **image)["plating_side_thickness_um"]
 
     assert side.flags == ("interval_outside_calibration",)

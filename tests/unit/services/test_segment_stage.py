@@ -28,6 +28,7 @@ from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History
 from lithoscope_services.stage import Task
 from lithoscope_services.stages.segment import SegmentStage
+from lithoscope_services.stages.segment.network import usable_cores
 from lithoscope_services.stages.segment.written import LABEL_NAME, SINGLE_SCAN_LABEL_NAME
 from lithoscope_store import (
     Store,
@@ -278,6 +279,18 @@ def test_layers_do_without_a_network(tmp_path: Path) -> None:
     assert np.count_nonzero(labels == Label.DEPOSITED) == pytest.approx(1200, rel=0.05)
 
 
+@pytest.mark.parametrize(("said", "taken"), [("1", 1), ("1,4", 1), ("0", None), ("", None)])
+def test_a_worker_takes_the_threads_that_it_was_given(
+    said: str, taken: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    all_cores = usable_cores()
+
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+
+    assert usable_cores() == (taken or all_cores)
+
+
 def test_voxels_that_the_network_has_never_seen_are_flagged(tmp_path: Path) -> None:
     trained_um = load_card("stream-unet").voxel_um
     experiment = Experiment(tmp_path, {}, voxel_um=1.6 * (trained_um or VOXEL_UM))
@@ -302,14 +315,14 @@ def test_probabilities_are_stored_where_they_are_asked_for(tmp_path: Path) -> No
     assert np.abs(total - 255).max() <= 4
 
 
-def test_facts_of_version_one_are_those_of_layers(three_scans: Three) -> None:
+def test_models_of_version_two_were_tried_out_on_nothing(three_scans: Three) -> None:
     _, (first, _, _) = three_scans
-    old = first.model_dump(mode="json", include={*parts("", 0), "work_key", "path", "shape"})
-    old |= {"voxel_um": 2.25, "sha256": ZEROS, "model": "layers", "type": "LabelsReady"}
-    old |= {name: getattr(first, name) for name in ("inputs", "parameters_sha256")}
+    new = {"distribution", "validated_on", "validated_on_simulated"}
+    old = first.model_dump(mode="json", exclude=new)
 
-    lifted = LabelsReady.model_validate({**old, "version": 1}, strict=False)
+    lifted = LabelsReady.model_validate({**old, "version": 2}, strict=False)
 
-    assert lifted.version == 2
-    assert lifted.unsegmented == ("pit", "void")
-    assert lifted.grey is None
+    assert lifted.version == 3
+    assert lifted.grey == first.grey
+    assert (lifted.distribution, lifted.validated_on) == (None, ())
+    assert not lifted.validated_on_simulated

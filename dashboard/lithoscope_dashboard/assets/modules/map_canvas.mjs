@@ -8,9 +8,10 @@ export class MapCanvas {
   // on: { hovered(row, column), left(), picked(row, column), stepped(rows) }
   constructor(on) {
     this.sight = new Sight();
-    this.shown = null; // { picture, numbers }
+    this.shown = null; // { picture, numbers, veil }
     this.line = null; // [top, left, bottom, right]
     this.mark = null; // [row, column]
+    this.layer = new OffscreenCanvas(1, 1);
     this.canvas = element("canvas", { id: "map-canvas", tabindex: 0, role: "img",
       class: "map-canvas", "aria-label": "Map" });
     this.observer = new ResizeObserver(() => this.resize());
@@ -30,8 +31,9 @@ export class MapCanvas {
     this.draw();
   }
 
-  show(picture, numbers) {
-    this.shown = { picture, numbers };
+  // veil: white where the map is below its detection limit, or null
+  show(picture, numbers, veil) {
+    this.shown = { picture, numbers, veil };
     this.sight.setPicture(...numbers.shape);
     this.draw();
   }
@@ -49,13 +51,27 @@ export class MapCanvas {
     if (!this.shown) return;
     const [x0, y0] = this.sight.toCanvas(0, 0);
     const [x1, y1] = this.sight.toCanvas(this.sight.rows, this.sight.columns);
-    context.fillStyle = hatching(context);
+    context.fillStyle = hatching(context, "#30363d", "#8a949e", 1);
     context.fillRect(x0, y0, x1 - x0, y1 - y0);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.shown.picture, x0, y0, x1 - x0, y1 - y0);
+    if (this.shown.veil) this.drawVeil(context, [x0, y0, x1 - x0, y1 - y0]);
     if (this.line) this.drawLine(context);
     if (this.mark) this.drawMark(context);
     this.drawScale(context);
+  }
+
+  // Lines that fall, on grey that lets the colour through: less than can be told from nothing.
+  drawVeil(context, place) {
+    Object.assign(this.layer, { width: this.canvas.width, height: this.canvas.height });
+    const pen = this.layer.getContext("2d");
+    pen.setTransform(context.getTransform());
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(this.shown.veil, ...place);
+    pen.globalCompositeOperation = "source-in";
+    pen.fillStyle = hatching(pen, "rgba(128, 128, 128, 0.6)", "rgba(40, 40, 40, 0.85)", -1);
+    pen.fillRect(...place);
+    context.drawImage(this.layer, 0, 0, this.sight.width, this.sight.height);
   }
 
   drawLine(context) {
@@ -101,17 +117,18 @@ export class MapCanvas {
   }
 }
 
-function hatching(context) {
+// Lines that rise (1) or fall (-1) to the right.
+function hatching(context, ground, lines, slope) {
   const tile = new OffscreenCanvas(10, 10);
   const pen = tile.getContext("2d");
-  pen.fillStyle = "#30363d";
+  pen.fillStyle = ground;
   pen.fillRect(0, 0, 10, 10);
-  pen.strokeStyle = "#8a949e";
+  pen.strokeStyle = lines;
   pen.lineWidth = 1.5;
   pen.beginPath();
   for (const shift of [-10, 0, 10]) {
-    pen.moveTo(shift, 10);
-    pen.lineTo(shift + 10, 0);
+    pen.moveTo(shift, slope > 0 ? 10 : 0);
+    pen.lineTo(shift + 10, slope > 0 ? 0 : 10);
   }
   pen.stroke();
   return context.createPattern(tile, "repeat");

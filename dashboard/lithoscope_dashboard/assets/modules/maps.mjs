@@ -116,8 +116,12 @@ class MapsPage {
       this.fillNames(listed.maps);
       if (!this.name) throw new Error(`scan ${scan.scan} has no maps`);
       const about = await ask(this.address(scan.scan, "map", `/${this.name}.json`, {}));
-      const picture = await this.fetchPicture(scan.scan, about.generation);
-      if (wish === this.wish && this.isAsked(about, scan.scan)) this.show(picture, about);
+      const isLimited = about.detected_share !== null;
+      const [picture, veil] = await Promise.all([
+        this.fetchPicture(scan.scan, about.generation, ".png"),
+        isLimited ? this.fetchPicture(scan.scan, about.generation, "/undetected.png") : null,
+      ]);
+      if (wish === this.wish && this.isAsked(about, scan.scan)) this.show(picture, about, veil);
     } catch (error) {
       if (wish !== this.wish) return;
       this.view.clear();
@@ -133,8 +137,8 @@ class MapsPage {
     return `/api/v1/${kind}/${name}/${scan}${rest}${query ? `?${asked}` : ""}`;
   }
 
-  async fetchPicture(scan, generation) {
-    const reply = await fetch(this.address(scan, "map", `/${this.name}.png`, { v: generation }));
+  async fetchPicture(scan, generation, end) {
+    const reply = await fetch(this.address(scan, "map", `/${this.name}${end}`, { v: generation }));
     if (!reply.ok) throw new Error((await reply.json()).error);
     return createImageBitmap(await reply.blob());
   }
@@ -174,7 +178,7 @@ class MapsPage {
     this.select.value = this.name;
   }
 
-  show(picture, about) {
+  show(picture, about, veil) {
     this.shown = about;
     setText(this.note, "");
     const mark = this.name.includes("gap") || about.minus === null ? about.least : null;
@@ -183,7 +187,7 @@ class MapsPage {
     const fits = this.line && this.line[2] < about.shape[0] && this.line[3] < about.shape[1];
     if (!fits || this.lineIsOwn !== true) this.line = [row, 0, row, about.shape[1] - 1];
     this.view.line = this.line;
-    this.view.show(picture, about);
+    this.view.show(picture, about, veil);
     this.describe(about);
     this.readLine();
   }
@@ -205,6 +209,8 @@ class MapsPage {
     put("map-least", placeText(about.least, about, unit));
     put("map-greatest", placeText(about.greatest, about, unit));
     put("map-measured", `${(100 * about.measured_share).toFixed(1)} % of the pixels`);
+    put("map-detected", about.detected_share === null ? "no limit is known"
+      : `${(100 * about.detected_share).toFixed(1)} % of what was measured`);
   }
 
   async hover(row, column) {
@@ -228,8 +234,10 @@ class MapsPage {
 
   tell(found) {
     const um = (each) => (each * this.shown.pixel_um).toFixed(1);
+    const below = found.limit !== null && Math.abs(found.value) < found.limit;
     const value = found.value === null ? "not measured"
-      : `${numberText(found.value)} ${unitText(found.unit)}`;
+      : `${numberText(found.value)} ${unitText(found.unit)}` +
+        (below ? `, below the limit of ${numberText(found.limit, 3)}` : "");
     const [down, across] = axesOf(found.map);
     setText(this.readout, `${down} ${found.row}, ${across} ${found.column} ` +
       `(${um(found.row)}, ${um(found.column)} µm): ${value}`);

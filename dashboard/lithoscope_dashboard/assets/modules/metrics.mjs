@@ -20,7 +20,14 @@ export function mount(place) {
       });
       return element("label", {}, radio, name);
     }));
-  root.append(metrics.node, beside.node, against);
+  const smooth = element("input", { type: "checkbox", id: "smooth", checked: wish.smooth });
+  smooth.addEventListener("change", () => {
+    wish.smooth = smooth.checked;
+    tell();
+  });
+  root.append(metrics.node, beside.node, against,
+    element("label", { class: "field small", title: "Lines through the median of three scans; "
+      + "points, bands, the table and the CSV stay as measured" }, smooth, "median of 3"));
 
   function tell() {
     window.dash_clientside.set_props("metrics-wish", { data: { ...wish } });

@@ -1,6 +1,7 @@
 // Three planes through one point, with class toggles, opacity, grey window and a readout.
 
 import { element, isTyping, setText } from "./dom.mjs";
+import { Contrast } from "./contrast.mjs";
 import { Plane } from "./plane.mjs";
 
 const AXES = ["z", "y", "x"];
@@ -13,7 +14,7 @@ export class Ortho {
     this.opacity = 0.6;
     this.scan = null;
     this.at = null; // voxel (z, y, x) that the planes go through
-    this.window = null;
+    this.contrast = new Contrast(() => this.scan && this.refresh());
     this.planes = AXES.map(
       (axis, normal) =>
         new Plane(axis, NAMES[axis], {
@@ -88,8 +89,8 @@ export class Ortho {
       plane.sight.reset();
       plane.moved();
     }));
-    return element("div", { class: "tool-row" }, element("label", { for: "opacity", class: "small" },
-      "labels"), opacity, text, whole);
+    return element("div", { class: "tool-row" }, this.contrast.node,
+      element("label", { for: "opacity", class: "small" }, "labels"), opacity, text, whole);
   }
 
   toggle(key) {
@@ -116,6 +117,7 @@ export class Ortho {
       setText(this.readout, "");
       return;
     }
+    this.contrast.show(scan);
     if (isOther || !this.at) this.at = scan.shape.map((length) => Math.floor(length / 2));
     this.restyle();
     this.refresh();
@@ -145,8 +147,9 @@ export class Ortho {
       const cross = this.at.filter((_, axis) => axis !== normal);
       plane.look = { ...plane.look, cross, voxel_um };
       const index = this.at[normal];
-      const wish = { ...this.scan, axis: plane.axis, index, window: this.window };
-      const same = plane.wish && plane.wish.index === index && plane.wish.token === wish.token;
+      const wish = { ...this.scan, axis: plane.axis, index, window: this.contrast.window };
+      const same = plane.wish && ["index", "token", "window"].every(
+        (part) => plane.wish[part] === wish[part]);
       if (!same) plane.show(wish, rows, columns);
       else plane.draw();
       this.sliders[normal].max = shape[normal] - 1;

@@ -26,10 +26,14 @@ export class Plane {
     this.aborting = new AbortController();
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.canvas);
+    this.listen();
+  }
+
+  listen() {
     listenToPointer(this.canvas, this.sight, {
       changed: () => this.moved(),
-      picked: (row, column) => on.pick(Math.floor(row), Math.floor(column)),
-      stepped: on.step,
+      picked: (row, column) => this.on.pick(Math.floor(row), Math.floor(column)),
+      stepped: this.on.step,
     });
   }
 

@@ -2,6 +2,7 @@
 
 const KEPT_PIXELS = 6e6; // some 30 MB
 const kept = new Map(); // by address, oldest first
+const decoder = new OffscreenCanvas(1, 1); // one for all: each has memory that waits to be collected
 
 export class Mismatch extends Error {}
 
@@ -66,15 +67,16 @@ function check(about, wish, layer) {
     about.axis === wish.axis &&
     about.index === wish.index &&
     about.layer === layer &&
+    (layer !== "image" || String(about.window) === String(wish.window ?? null)) &&
     about.generation === wish.token;
   if (!isAsked) throw new Mismatch(`asked for ${JSON.stringify(wish)}, got ${JSON.stringify(about)}`);
 }
 
 // The red channel of a grey picture is the number of the class.
-function numbersOf(about, picture) {
+export function numbersOf(about, picture) {
   const { width, height } = picture;
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  Object.assign(decoder, { width, height });
+  const context = decoder.getContext("2d", { willReadFrequently: true });
   context.drawImage(picture, 0, 0);
   picture.close();
   const { data } = context.getImageData(0, 0, width, height);

@@ -79,6 +79,10 @@ export class Timeline {
   }
 
   drawPlot(samples, toX, width, end) {
+    // Thousands of points: not again for each news of a scan.
+    const drawn = [samples, width, end];
+    if (this.drawn && drawn.every((each, i) => each === this.drawn[i])) return;
+    this.drawn = drawn;
     this.plot.setAttribute("viewBox", `0 0 ${Math.max(1, width)} ${PLOT}`);
     const parts = [drawing("line", { x1: EDGE, x2: width - EDGE, y1: PLOT - 1, y2: PLOT - 1,
       class: "axis" })];

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from lithoscope_pipeline.measure.charge import RECORD_GAP
 from lithoscope_pipeline.measure.intervals.conformal import interval_of
 from lithoscope_pipeline.measure.intervals.kinds import (
     COMPARING,
@@ -15,7 +16,7 @@ from lithoscope_pipeline.measure.intervals.kinds import (
 )
 from lithoscope_pipeline.measure.intervals.limits import NullSpread, null_spread
 from lithoscope_pipeline.measure.intervals.table import Calibration, LabelOrigin
-from lithoscope_pipeline.measure.metric import INTERVAL_NOT_MODELLED, Metric
+from lithoscope_pipeline.metric import INTERVAL_NOT_MODELLED, Metric
 
 SINGLE_SCAN: Final = "single_scan_"
 #: No calibration of this network and this version of the measurement is there.
@@ -43,8 +44,9 @@ class IntervalContext:
         Of the measurement.
     voxel_um, area_um2
         Edge of a voxel; area of the region in the plane of the electrodes.
-    cnr
-        Contrast-to-noise of lithium against electrolyte, None if it is not known.
+    cnr, blur_px
+        Contrast-to-noise of lithium against electrolyte, and blur of the outer faces, None where
+        they are not known.
     registration_px
         What registration left, None if it is not known or the scan is not compared with any.
     null_scans
@@ -58,6 +60,7 @@ class IntervalContext:
     voxel_um: float
     area_um2: float
     cnr: float | None
+    blur_px: float | None
     registration_px: float | None = None
     null_scans: Sequence[Mapping[str, Metric]] = ()
 
@@ -105,10 +108,10 @@ def _with_interval(name: str, metric: Metric, context: IntervalContext) -> Metri
     table = calibration.metrics.get(base)
     if table is None:
         return metric
-    if context.cnr is None or not _holds(calibration, context, base):
+    if context.cnr is None or context.blur_px is None or not _holds(calibration, context, base):
         return _without(metric, OUTSIDE)
     unit = context.area_um2 if is_per_area(base) else 1.0
-    low, high = interval_of(table, metric.value / unit, context.cnr)
+    low, high = interval_of(table, metric.value / unit, cnr=context.cnr, blur_px=context.blur_px)
     found = _bounded(metric, low * unit, high * unit)
     if base in EXTREMES and context.area_um2 > _AREA_RATIO * calibration.holds.area_um2:
         return replace(found, flags=(*found.flags, SMALLER_REGION))
@@ -130,14 +133,18 @@ def _calibration(context: IntervalContext, origin: LabelOrigin) -> Calibration |
 
 
 def _holds(calibration: Calibration, context: IntervalContext, name: str) -> bool:
-    holds, cnr = calibration.holds, context.cnr
-    if cnr is None or not holds.cnr[0] <= cnr <= holds.cnr[1]:
+    holds = calibration.holds
+    if not _lies_in(context.cnr, holds.cnr) or not _lies_in(context.blur_px, holds.blur_px):
         return False
     if _ratio(holds.voxel_um, context.voxel_um) > _VOXEL_RATIO:
         return False
     uses_registration = calibration.origin == "network" or name in COMPARING
     left_px = context.registration_px or 0.0
     return not uses_registration or left_px <= holds.registration_px
+
+
+def _lies_in(value: float | None, ends: tuple[float, float]) -> bool:
+    return value is not None and ends[0] <= value <= ends[1]
 
 
 def _ratio(a: float, b: float) -> float:
@@ -155,8 +162,24 @@ def _from_travelled(name: str, metric: Metric, metrics: Mapping[str, Metric]) ->
         return _without(metric, flags[0]) if flags else metric
     # A ratio is proportional to what travelled, a missing share is one minus it.
     slope = (metric.value - factor.offset) / travelled.value
-    ends = sorted(factor.offset + slope * end for end in (travelled.low95, travelled.high95))
-    return _bounded(metric, ends[0], ends[1])
+    by_charge = _by_charge(metrics.get("faraday_volume_um3"))
+    if by_charge is None:
+        return _without(metric, RECORD_GAP)
+    ends = sorted(
+        factor.offset + slope * end * share
+        for end in (travelled.low95, travelled.high95)
+        for share in by_charge
+    )
+    return _bounded(metric, ends[0], ends[-1])
+
+
+def _by_charge(faraday: Metric | None) -> tuple[float, float] | None:
+    """Say by what a ratio changes between the bounds of the charge; None if that may be none."""
+    if faraday is None or faraday.value is None or faraday.low95 is None:
+        return 1.0, 1.0
+    if faraday.high95 is None or faraday.low95 <= 0:
+        return None
+    return faraday.value / faraday.high95, faraday.value / faraday.low95
 
 
 def _flagged(name: str, metric: Metric, spread: NullSpread | None) -> Metric:
@@ -171,5 +194,5 @@ def _bounded(metric: Metric, low: float, high: float) -> Metric:
 
 
 def _without(metric: Metric, why: str) -> Metric:
-    flags = [flag for flag in metric.flags if flag != INTERVAL_NOT_MODELLED]
+    flags = [flag for flag in metric.flags if flag not in (INTERVAL_NOT_MODELLED, why)]
     return replace(metric, low95=None, high95=None, flags=(why, *flags))

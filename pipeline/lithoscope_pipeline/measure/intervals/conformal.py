@@ -41,8 +41,8 @@ class MetricResiduals:
     ----------
     measured, truth
         Values, shape (n,), finite.
-    cnr
-        Contrast-to-noise of each scan, shape (n,).
+    cnr, blur_px
+        Contrast-to-noise of each scan, and blur of its outer faces, shape (n,).
     experiment, family
         Number of the experiment, and of its generator family, of each scan, shape (n,).
     """
@@ -50,13 +50,17 @@ class MetricResiduals:
     measured: Vector
     truth: Vector
     cnr: Vector
+    blur_px: Vector
     experiment: Indices
     family: Indices
 
     def __post_init__(self) -> None:
         shapes = {
             len(each)
-            for each in (self.measured, self.truth, self.cnr, self.experiment, self.family)
+            for each in (
+                *(self.measured, self.truth, self.cnr, self.blur_px),
+                *(self.experiment, self.family),
+            )
         }
         if len(shapes) != 1:
             raise ShapeError(
@@ -69,6 +73,7 @@ class MetricResiduals:
             measured=self.measured[chosen],
             truth=self.truth[chosen],
             cnr=self.cnr[chosen],
+            blur_px=self.blur_px[chosen],
             experiment=self.experiment[chosen],
             family=self.family[chosen],
         )
@@ -145,7 +150,9 @@ def fit_metric(residuals: MetricResiduals, parameters: FitParameters) -> MetricT
     return widened(plain, parameters.widening[0])
 
 
-def interval_of(table: MetricTable, size: float, cnr: float) -> tuple[float, float]:
+def interval_of(
+    table: MetricTable, size: float, *, cnr: float, blur_px: float
+) -> tuple[float, float]:
     """Give the 95 % interval of a value.
 
     Parameters
@@ -154,22 +161,24 @@ def interval_of(table: MetricTable, size: float, cnr: float) -> tuple[float, flo
         Of its metric.
     size
         The value; divided by the area, where the table says so.
-    cnr
-        Contrast-to-noise of its scan.
+    cnr, blur_px
+        Contrast-to-noise of its scan, and blur of its outer faces.
 
     Returns
     -------
     tuple
         Lower and upper end, in the unit of ``size``. The value itself lies between them.
     """
-    low, high = intervals_of(table, np.array([size]), np.array([cnr]))
+    low, high = intervals_of(table, np.array([size]), np.array([cnr]), np.array([blur_px]))
     return float(low[0]), float(high[0])
 
 
-def intervals_of(table: MetricTable, size: Vector, cnr: Vector) -> tuple[Vector, Vector]:
+def intervals_of(
+    table: MetricTable, size: Vector, cnr: Vector, blur_px: Vector
+) -> tuple[Vector, Vector]:
     """Give the lower and the upper ends of many intervals, each shape (n,)."""
     cell = _cells_of(table, size, cnr)
-    scale = _features(size, cnr) @ np.array(table.scale)
+    scale = _features(size, cnr, blur_px) @ np.array(table.scale)
     low = size + np.array([each.low for each in table.cells])[cell] * scale
     high = size + np.array([each.high for each in table.cells])[cell] * scale
     if table.least is not None:
@@ -181,7 +190,7 @@ def intervals_of(table: MetricTable, size: Vector, cnr: Vector) -> tuple[Vector,
 
 def covered(table: MetricTable, residuals: MetricResiduals) -> NDArray[np.bool_]:
     """Say of each scan whether the truth lies in its interval."""
-    low, high = intervals_of(table, residuals.measured, residuals.cnr)
+    low, high = intervals_of(table, residuals.measured, residuals.cnr, residuals.blur_px)
     return np.asarray((low - _ZERO <= residuals.truth) & (residuals.truth <= high + _ZERO))
 
 
@@ -209,7 +218,7 @@ def _fit_plain(residuals: MetricResiduals, parameters: FitParameters) -> MetricT
             "make more"
         )
     missing = residuals.truth - residuals.measured
-    features = _features(residuals.measured, residuals.cnr)
+    features = _features(residuals.measured, residuals.cnr, residuals.blur_px)
     scale = _scale(features, np.abs(missing), parameters.resolution)
     scores = missing / (features @ np.array(scale))
     cells = [
@@ -225,22 +234,23 @@ def _fit_plain(residuals: MetricResiduals, parameters: FitParameters) -> MetricT
     )
 
 
-def _features(size: Vector, cnr: Vector) -> NDArray[np.float64]:
-    """Give what errors grow with: size, noise, and both; shape (n, 4)."""
-    one, noise = np.ones_like(size), cnr**-_NOISE_POWER
-    return np.column_stack([one, np.abs(size), noise, np.abs(size) * noise])
+def _features(size: Vector, cnr: Vector, blur_px: Vector) -> NDArray[np.float64]:
+    """Give what errors grow with: size, noise, blur, and both with size; shape (n, 6)."""
+    one, size = np.ones_like(size), np.abs(size)
+    noise, blur = cnr**-_NOISE_POWER, blur_px**2
+    return np.column_stack([one, size, noise, size * noise, blur, size * blur])
 
 
 def _scale(
     features: NDArray[np.float64], errors: Vector, resolution: float
-) -> tuple[float, float, float, float]:
+) -> tuple[float, float, float, float, float, float]:
     """Fit the size of errors to the features, with no weight negative."""
     clipped = np.minimum(errors, np.quantile(errors, _CLIP))
     # Features differ by orders of magnitude; columns of one size keep the fit sound.
     units = np.maximum(features.max(axis=0), _ZERO)
     weights, _ = optimize.nnls(features / units, clipped)
-    a, b, c, d = (float(each) for each in weights / units)
-    return max(a, resolution), b, c, d
+    a, b, c, d, e, f = (float(each) for each in weights / units)
+    return max(a, resolution), b, c, d, e, f
 
 
 def _partition(

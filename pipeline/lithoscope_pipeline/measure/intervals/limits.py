@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from lithoscope_pipeline.measure.metric import Metric
+from lithoscope_pipeline.metric import Metric
 
 #: Scans before the first pulse from which a spread is taken.
 LEAST_SCANS: Final = 4

@@ -40,7 +40,8 @@ class MetricTable:
     is_per_area
         Whether the metric is divided by the area of the region before all else: a volume.
     scale
-        A residual is divided by ``a + b |size| + (c + d |size|) / cnr**4``: these four numbers.
+        A residual is divided by ``a + b |size| + (c + d |size|) / cnr**4 + (e + f |size|)
+        blur_px**2``: these six numbers.
     least, most
         Bounds of what is possible, None for none.
     cells
@@ -48,7 +49,7 @@ class MetricTable:
     """
 
     is_per_area: bool
-    scale: tuple[float, float, float, float]
+    scale: tuple[float, float, float, float, float, float]
     least: float | None
     most: float | None
     cells: tuple[IntervalCell, ...]
@@ -64,8 +65,9 @@ class CalibrationRange:
         Edge of the voxels.
     area_um2
         Of the regions that were measured.
-    cnr
-        Least and largest contrast-to-noise of lithium against electrolyte.
+    cnr, blur_px
+        Least and largest contrast-to-noise of lithium against electrolyte, and blur of the outer
+        faces.
     registration_px
         Largest error of where earlier scans lie.
     """
@@ -73,6 +75,7 @@ class CalibrationRange:
     voxel_um: float
     area_um2: float
     cnr: tuple[float, float]
+    blur_px: tuple[float, float]
     registration_px: float
 
 

@@ -13,9 +13,10 @@ from lithoscope_messages import StageFailed
 from lithoscope_pipeline.decide import PulseVoltage, measure_voltage
 from lithoscope_pipeline.decide.flats import measure_flat_drift
 from lithoscope_pipeline.geometry import FloatImage
-from lithoscope_pipeline.measure import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Metric, measured, not_measured
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.settings import DecideSettings
+from lithoscope_services.stages.validated import is_validated
 from lithoscope_store import ExperimentPaths, FrameReader, StoreError
 
 Json = dict[str, Any]  # an object of JSON
@@ -39,6 +40,7 @@ def describe_scan(scan: ScanHistory, history: History) -> Json:
         if scan.decided is None
         else {name: value.model_dump() for name, value in scan.decided.numbers.items()},
         "model": "" if scan.labels is None else scan.labels.model,
+        "is_validated": is_validated(history, scan.labels),
         "is_unregistered": transform is not None and transform.verdict == "unregistered",
         "axis_px": _axis_px(scan),
         "first_axis_px": _axis_px(first),

@@ -20,9 +20,9 @@ from lithoscope_store import ExperimentPaths, read_electrochemistry
 _CLOCK_S = 5.0
 
 
-def image_mode(settings: DecideSettings, model: str) -> Mode:
-    """Give the most that a rule on images may do with the labels of a model."""
-    return "auto" if model in settings.commissioned_models else settings.unvalidated_images
+def image_mode(settings: DecideSettings, *, is_validated: bool) -> Mode:
+    """Give the most that a rule on images may do, by whether their model was tried out."""
+    return "auto" if is_validated else settings.unvalidated_images
 
 
 def gate_limits(settings: DecideSettings, *, residual_limit_px: float) -> GateLimits:
@@ -80,7 +80,7 @@ def _record(
         next_current_mA=described["next_current_mA"],
         metrics=metrics,
         model=described["model"],
-        image_mode=image_mode(settings, described["model"]),
+        image_mode=image_mode(settings, is_validated=described["is_validated"]),
         is_unregistered=described["is_unregistered"],
         failure=described["failure"],
     )

@@ -6,9 +6,9 @@ from typing import Any
 
 from lithoscope_messages import LabelsReady
 from lithoscope_models.calibration.tables import calibration_sha256, calibrations_for
-from lithoscope_pipeline.measure import Metric
 from lithoscope_pipeline.measure.intervals import IntervalContext
 from lithoscope_pipeline.measure.version import METRICS_VERSION
+from lithoscope_pipeline.metric import Metric
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stages.inputs import settings_of
 from lithoscope_services.stages.measure.references import metrics_of
@@ -41,8 +41,10 @@ def interval_context(
     parameters: Mapping[str, Any],
     arguments: Mapping[str, Any],
     null_scans: Sequence[Mapping[str, Metric]],
+    *,
+    blur_px: float | None,
 ) -> IntervalContext:
-    """Put together what `with_intervals` takes from the parts of a task."""
+    """Put together what `with_intervals` takes from the parts of a task and the image."""
     told, quality = parameters["intervals"], parameters["quality"]
     return IntervalContext(
         calibrations=calibrations_for(arguments["intervals"]["model"]),
@@ -52,6 +54,7 @@ def interval_context(
         voxel_um=parameters["voxel_um"],
         area_um2=told["area_um2"],
         cnr=quality["cnr_li_electrolyte"][0],
+        blur_px=blur_px,
         registration_px=quality["registration_residual_px"][0],
         null_scans=null_scans,
     )

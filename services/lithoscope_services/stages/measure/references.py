@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lithoscope_messages import CoverageFinding, MetricsReady, ScanAccount
+from lithoscope_messages import CoverageFinding, MetricsReady, ScanAccount, ScanStarted
 from lithoscope_pipeline.measure.intervals.limits import LEAST_SCANS
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
@@ -91,7 +91,7 @@ def charge_state(
     """Give the state of the cycler against the beginning of the half-cycle."""
     if scan.started is None or history.started is None:
         return None
-    begin = scan.started if earlier.half_cycle_start is None else earlier.half_cycle_start.started
+    begin = _charge_begins(scan, earlier)
     first = scan.started if earlier.first is None else earlier.first.started
     if begin is None or first is None:
         return None
@@ -105,6 +105,16 @@ def charge_state(
         "n_pulses": float(scan.started.phase.pulse - begin.phase.pulse),
         "net_charge_mAh": _first_sign(history) * (now - start),
     }
+
+
+def charge_since_s(scan: ScanHistory, earlier: EarlierParts) -> float | None:
+    """Give the time from which the charge of `charge_state` is counted."""
+    begin = _charge_begins(scan, earlier)
+    return None if begin is None else begin.phase.experiment_time_s
+
+
+def _charge_begins(scan: ScanHistory, earlier: EarlierParts) -> ScanStarted | None:
+    return scan.started if earlier.half_cycle_start is None else earlier.half_cycle_start.started
 
 
 def coming_pulse(history: History, scan: ScanHistory, earlier: EarlierParts) -> dict[str, Any]:
@@ -176,6 +186,7 @@ def image_quality(scan: ScanHistory) -> dict[str, tuple[float | None, str]]:
     """Give the metrics of the image itself: value and unit by name."""
     views = covered(scan)
     return {
+        **_unlikeness(scan),
         "registration_residual_px": (
             None if scan.transform is None else scan.transform.residual_px,
             "px",
@@ -187,6 +198,15 @@ def image_quality(scan: ScanHistory) -> dict[str, tuple[float | None, str]]:
             "1",
         ),
     }
+
+
+def _unlikeness(scan: ScanHistory) -> dict[str, tuple[float | None, str]]:
+    """Compare the distance from the training with its limit; only networks have been trained."""
+    labels = scan.labels
+    if labels is None or labels.model_sha256 is None:
+        return {}
+    found = labels.distribution
+    return {"training_distance": (None if found is None else found.distance / found.limit, "1")}
 
 
 def _half_cycle(scan: ScanHistory) -> int:

@@ -11,7 +11,6 @@ from lithoscope_pipeline.measure import (
     ChargeState,
     ComingPulse,
     Measurement,
-    Metric,
     PastScan,
     Reading,
     ReferenceMetrics,
@@ -19,15 +18,16 @@ from lithoscope_pipeline.measure import (
     measure_dose,
     measure_history,
     measure_labels,
-    measured,
-    not_measured,
 )
 from lithoscope_pipeline.measure.intervals import with_intervals
 from lithoscope_pipeline.measure.version import METRICS_VERSION
+from lithoscope_pipeline.metric import Metric, measured, not_measured
+from lithoscope_pipeline.sharpness import measure_blur
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stage import Task, make_task
 from lithoscope_services.stages.inputs import fact_parts, settings_of
+from lithoscope_services.stages.measure.charge_gaps import with_record_gaps
 from lithoscope_services.stages.measure.interval_context import (
     interval_arguments,
     interval_context,
@@ -37,6 +37,7 @@ from lithoscope_services.stages.measure.laid_over import describe_laid_over, rea
 from lithoscope_services.stages.measure.object_table import to_stored
 from lithoscope_services.stages.measure.references import (
     EarlierParts,
+    charge_since_s,
     charge_state,
     coming_pulse,
     covered,
@@ -53,8 +54,21 @@ from lithoscope_services.stages.measure.surfaces import (
     makes_surfaces,
     plan_surfaces,
 )
-from lithoscope_services.stages.measure.values import to_message, to_metric, with_flags
-from lithoscope_store import ExperimentPaths, Store, write_maps, write_objects
+from lithoscope_services.stages.measure.values import (
+    to_message,
+    to_metric,
+    unvalidated,
+    with_flags,
+)
+from lithoscope_services.stages.stored_volume import StoredVolume
+from lithoscope_services.stages.validated import is_validated
+from lithoscope_store import (
+    ExperimentPaths,
+    Store,
+    read_electrochemistry,
+    write_maps,
+    write_objects,
+)
 
 #: Measured also in the labels that no earlier scan has touched: protective rules watch these.
 SINGLE_SCAN = (
@@ -107,6 +121,7 @@ class MeasureStage:
                 "completeness": covered(scan).completeness,
                 "quality": image_quality(scan),
                 "flags": list(labels.flags),
+                "is_validated": is_validated(history, labels),
                 "unsegmented": list(labels.unsegmented),
                 "rate_scans": settings_of(history).measure.rate_scans,
                 "intervals": interval_parameters(history, labels),
@@ -119,6 +134,7 @@ class MeasureStage:
                 "single_scan_label_name": labels.single_scan_label_name,
                 "labels_sha256": labels.sha256,
                 "place": place_of(history, scan),
+                "charge_since_s": charge_since_s(scan, earlier),
                 "reference": None
                 if earlier.first is None or earlier.half_cycle_start is None
                 else {
@@ -141,10 +157,15 @@ class MeasureStage:
         measurement = _measure(paths, parameters, arguments)
         metrics = measurement.metrics | _single_scan(paths, parameters, arguments)
         null_scans = [_to_metrics(each) for each in arguments["intervals"]["null_scans"]]
-        metrics = with_intervals(metrics, interval_context(parameters, arguments, null_scans))
-        metrics |= _of_image(parameters)
+        blur_px = measure_blur(StoredVolume(paths.resolve(arguments["path"])))
+        context = interval_context(parameters, arguments, null_scans, blur_px=blur_px)
+        metrics = with_intervals(metrics, context)
+        of_image = _of_image(parameters, blur_px)
+        metrics |= of_image
         # What follows from earlier scans follows from bounds: intervals are put in before this.
         metrics |= _of_history(metrics, parameters, arguments)
+        if not parameters["is_validated"]:
+            metrics = unvalidated(metrics, apart_from=of_image)
 
         maps, objects = paths.maps(task.scan, task.key), paths.objects(task.scan, task.key)
         units = {name: map_unit(name) for name in measurement.maps}
@@ -176,11 +197,11 @@ def _measure(
     path = paths.resolve(arguments["path"])
     labels = StoredLabels(path, arguments["label_name"])
     share = find_lithium_share(paths, path) if parameters["is_refined"] else None
-    charge, references = parameters["charge"], arguments["reference"]
+    references = arguments["reference"]
     return measure_labels(
         labels,
         voxel_um=parameters["voxel_um"],
-        charge=None if charge is None else ChargeState(**charge),
+        charge=_charge(paths, parameters, arguments),
         reference=None
         if references is None
         else ReferenceMetrics(**{key: _to_metrics(value) for key, value in references.items()}),
@@ -195,6 +216,18 @@ def _measure(
         ),
         lithium_share=share,
         reading=Reading(slab_slices=labels.slab_slices),
+    )
+
+
+def _charge(
+    paths: ExperimentPaths, parameters: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> ChargeState | None:
+    """Give the state of the cycler, its charge bounded where its record has gaps."""
+    charge, since_s = parameters["charge"], arguments["charge_since_s"]
+    if charge is None or since_s is None:
+        return None
+    return with_record_gaps(
+        ChargeState(**charge), read_electrochemistry(paths), since_s, arguments["place"]["time_s"]
     )
 
 
@@ -220,7 +253,7 @@ def _single_scan(
     }
 
 
-def _of_image(parameters: Mapping[str, Any]) -> dict[str, Metric]:
+def _of_image(parameters: Mapping[str, Any], blur_px: float | None) -> dict[str, Metric]:
     """Give the metrics of the image and of the beam."""
     dose = parameters["dose"]
     beam = None if dose["beam"] is None else Beam(**dose["beam"])
@@ -228,6 +261,9 @@ def _of_image(parameters: Mapping[str, Any]) -> dict[str, Metric]:
         name: not_measured(unit, "not_known") if value is None else measured(value, unit)
         for name, (value, unit) in parameters["quality"].items()
     }
+    metrics["edge_blur_px"] = (
+        not_measured("px", "no_outer_face") if blur_px is None else measured(blur_px, "px")
+    )
     metrics["dose_kGy"] = measure_dose(beam, dose["n_projections"], formula=dose["formula"])
     return metrics
 

@@ -1,10 +1,12 @@
 """Metrics between the pipeline and the journal, and which of them must be kept from rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lithoscope_messages import MetricValue
-from lithoscope_pipeline.measure import Metric
+from lithoscope_pipeline.metric import Metric
+from lithoscope_services.stages.validated import UNVALIDATED_FLAG
 
 #: What compares scans; without registration such a number is not worth giving.
 COMPARING = (
@@ -32,6 +34,18 @@ def with_flags(metrics: Mapping[str, MetricValue], flags: Sequence[str]) -> dict
     return {
         name: metric.model_copy(update=_UNREGISTERED) if name in COMPARING else metric
         for name, metric in metrics.items()
+    }
+
+
+def unvalidated(
+    metrics: Mapping[str, Metric], *, apart_from: Collection[str]
+) -> dict[str, Metric]:
+    """Let all that rests on labels say that nobody has tried out what made them."""
+    return {
+        name: each
+        if each.value is None or name in apart_from
+        else replace(each, flags=(*each.flags, UNVALIDATED_FLAG))
+        for name, each in metrics.items()
     }
 
 

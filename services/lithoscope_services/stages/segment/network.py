@@ -1,13 +1,14 @@
 """A scan by a network: with the earlier scans beside it, and once more without them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lithoscope_messages import ConfidenceFinding
+from lithoscope_messages import ConfidenceFinding, DistributionFinding
+from lithoscope_models.card import ModelCard
 from lithoscope_models.earlier_scans import EarlierScan
 from lithoscope_models.errors import ModelError
 from lithoscope_models.network_pass import (
@@ -19,6 +20,8 @@ from lithoscope_models.network_pass import (
     load_network,
     run_network,
 )
+from lithoscope_models.training_scans import describe_pass, read_training
+from lithoscope_pipeline.distribution import training_distance
 from lithoscope_pipeline.resample import VolumeSource
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.errors import ServiceError
@@ -39,6 +42,7 @@ from lithoscope_store import (
 
 VOXEL_FLAG = "voxel_size_not_trained_on"
 VOXEL_RATIO = 1.5
+UNLIKE_FLAG = "unlike_training"
 
 
 def label_by_network(
@@ -67,11 +71,13 @@ def label_by_network(
     labels, relabelled = _labels(found, references, task, region)
     written = {LABEL_NAME: labels}
     agreement = None
+    alone = found
     if shown:
         alone = _run(network, volume, references, (), task, region)
         written[SINGLE_SCAN_LABEL_NAME], _ = _labels(alone, references, task, region)
         same = found.segments == alone.segments
         agreement = float(np.count_nonzero(same)) / same.size
+    distribution = _distribution(network, volume, references, alone, region.voxel_um)
     region.write_labels(written)
     if found.probabilities is not None:
         folder = paths.root / "probabilities" / region.path.name
@@ -90,18 +96,62 @@ def label_by_network(
             low_share=found.low_share,
             single_scan_agreement=agreement,
         ),
+        "distribution": distribution,
+        "validated_on": tuple(_passed_on(network.model.card)),
+        "validated_on_simulated": _is_for_simulated(network.model.card, region.voxel_um),
         "relabelled": relabelled,
         "unsegmented": (),
-        "flags": _voxel_flags(network, region.voxel_um),
+        "flags": (
+            *_voxel_flags(network, region.voxel_um),
+            *((UNLIKE_FLAG,) if _is_unlike(distribution) else ()),
+        ),
     }
+
+
+def _distribution(
+    network: LoadedNetwork,
+    volume: VolumeSource,
+    references: GreyReferences,
+    alone: NetworkPass,
+    voxel_um: float,
+) -> DistributionFinding | None:
+    """Say how far a scan lies from those of the training; None where those are not known."""
+    training = read_training(network.model.folder)
+    if training is None:
+        return None
+    described = describe_pass(volume, references, alone, voxel_um=voxel_um)
+    found = training_distance(described, training)
+    return DistributionFinding(
+        distance=found.distance, limit=training.limit, farthest=found.farthest
+    )
+
+
+def _is_unlike(finding: DistributionFinding | None) -> bool:
+    return finding is not None and finding.distance > finding.limit
 
 
 def _voxel_flags(network: LoadedNetwork, voxel_um: float) -> tuple[str, ...]:
     """Say that voxels are much larger or smaller than those the network has learned from."""
     trained_um = network.model.card.voxel_um
-    if trained_um is None or 1 / VOXEL_RATIO <= voxel_um / trained_um <= VOXEL_RATIO:
-        return ()
-    return (VOXEL_FLAG,)
+    return () if trained_um is None or _is_near(voxel_um, trained_um) else (VOXEL_FLAG,)
+
+
+def _is_near(voxel_um: float, other_um: float) -> bool:
+    return 1 / VOXEL_RATIO <= voxel_um / other_um <= VOXEL_RATIO
+
+
+def _passed_on(card: ModelCard) -> Iterator[str]:
+    """Name the experiments whose painted slices a model was judged by, and passed."""
+    for each in card.validated_on:
+        if each.experiment is not None and not each.why_not:
+            yield each.experiment
+
+
+def _is_for_simulated(card: ModelCard, voxel_um: float) -> bool:
+    """Say whether a model was scored on simulated cells with voxels of about this size."""
+    if card.voxel_um is None or not card.was_scored_on_simulated_cells:
+        return False
+    return _is_near(voxel_um, card.voxel_um)
 
 
 def _choice(task: Task) -> NetworkChoice:
@@ -116,8 +166,13 @@ def _choice(task: Task) -> NetworkChoice:
 
 
 def usable_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    """Count the cores that this process may use.
+
+    No more than ``OMP_NUM_THREADS`` says, by which Dask and Slurm share a machine out.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    allowed = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(cores, int(allowed)) if allowed.isdecimal() and int(allowed) else cores
 
 
 def _earlier(task: Task, paths: ExperimentPaths, region: WrittenRegion) -> Sequence[EarlierScan]:

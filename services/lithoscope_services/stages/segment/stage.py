@@ -44,7 +44,7 @@ class SegmentStage:
     """One task a scan; it needs the labels of earlier ones, and the scans in their frame."""
 
     name: StageName = "segment"
-    algorithm_version = 4
+    algorithm_version = 5
 
     def plan(self, history: History) -> Sequence[Task]:
         """Give the registered scans that have no labels and whose references have some."""
@@ -93,6 +93,7 @@ class SegmentStage:
             phase = None if scan.started is None else scan.started.phase
             parameters |= {
                 "model_sha256": _model_sha256(settings.model),
+                "training_sha256": _training_sha256(settings.model),
                 "half_cycle": 0 if phase is None else phase.half_cycle,
                 "is_first_scan": is_first,
             }
@@ -213,6 +214,18 @@ def _model_sha256(model: str) -> str:
         return model_sha256(model)
     except ModelError:
         return ""  # the task says what is wrong with it
+
+
+@cache
+def _training_sha256(model: str) -> str:
+    """Name the table of what the training looked like: distances depend on it."""
+    from lithoscope_models.errors import ModelError
+    from lithoscope_models.training_scans import training_sha256
+
+    try:
+        return training_sha256(model)
+    except ModelError:
+        return ""  # as above
 
 
 STAGE = SegmentStage()

@@ -1,0 +1,131 @@
+"""Methods that label slices, networks among them, behind one small Protocol."""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithoscope_models.data.slices import sample_at
+from lithoscope_models.engines import EngineRequest, choose_engine
+from lithoscope_models.evaluate.cases import Case
+from lithoscope_models.model_file import Model
+from lithoscope_pipeline.geometry import LabelVolume
+from lithoscope_pipeline.inference import InferenceParameters, infer_slab, plan_tiles
+
+_LARGEST = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """What a method made of a case.
+
+    Parameters
+    ----------
+    segments
+        `SegmentClass`, shape (n_slices, n_y, n_x).
+    best
+        Probability of that class in 255ths, same shape; None for methods without.
+    seconds
+        Time of the method itself for each slice.
+    """
+
+    segments: LabelVolume
+    best: NDArray[np.uint8] | None
+    seconds: tuple[float, ...]
+
+
+class Method(Protocol):
+    """Something that labels slices."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Trained numbers, None where there are none."""
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of the row."""
+
+    def label(self, case: Case) -> Labelled:
+        """Label the slices of a case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkMethod:
+    """A trained network.
+
+    Parameters
+    ----------
+    model
+        The network.
+    has_earlier
+        Whether it is shown earlier scans.
+    n_threads
+        Of its engine.
+    note
+        Of its row.
+    """
+
+    model: Model
+    has_earlier: bool
+    n_threads: int = 1
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the card, and what it was not shown."""
+        withheld = bool(self.model.card.inputs.inputs.earlier) and not self.has_earlier
+        return f"{self.model.card.name}{', earlier scans withheld' if withheld else ''}"
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Of the card."""
+        return self.model.card.n_parameters
+
+    def label(self, case: Case) -> Labelled:
+        """Run it slice by slice, in tiles as the segment stage does."""
+        card = self.model.card
+        inputs = card.inputs.inputs
+        plan = plan_tiles(
+            case.truth.shape[1:],
+            largest=card.tile_px,
+            divisor=card.divisor,
+            is_fixed=card.is_fixed_size,
+        )
+        request = EngineRequest(patch=(inputs.n_channels, *plan.tile), n_threads=self.n_threads)
+        engine = choose_engine(self.model, request).engine
+        parameters = InferenceParameters(
+            plan=plan,
+            batch=engine.batch,
+            n_classes=len(card.classes),
+            temperature=card.temperature,
+            with_probabilities=True,
+        )
+        earlier = case.index - 1 if case.index and self.has_earlier else None
+        segments, best, seconds = [], [], []
+        for at in case.slices:
+            x = sample_at(
+                case.experiment,
+                case.index,
+                at,
+                inputs,
+                previous=earlier,
+                first=None if earlier is None else 0,
+                box=(case.rows, slice(None)),
+            ).x
+            begin = time.perf_counter()
+            found = infer_slab(x[None], engine.run, parameters)
+            seconds.append(time.perf_counter() - begin)
+            segments.append(found.labels[0])
+            if found.probabilities is not None:
+                best.append(found.probabilities[0].max(axis=0))
+        return Labelled(
+            segments=np.stack(segments),
+            best=np.stack(best) if best else None,
+            seconds=tuple(seconds),
+        )

@@ -1,0 +1,1 @@
+"""A network that goes on learning from slices that people painted."""
