@@ -36,7 +36,7 @@ _BLOSC_LENGTH_AT = 4
 _BLOSC_IS_COPY = 0x2
 _INT = struct.Struct("<i")
 #: Fewer chunks for each thread than these take less time than the threads do.
-_CHUNKS_A_THREAD = 8
+_CHUNKS_A_THREAD = 32
 _MOST_THREADS = 4
 
 

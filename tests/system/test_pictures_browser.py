@@ -268,7 +268,7 @@ def test_a_current_below_its_detection_limit_is_veiled_and_said(
         for side in (-1, 1)
     ]
     assert n_colours[0] > n_colours[1] == 1
-    page.get_by_label("Map", exact=True).select_option("remaining_gap_um")
+    page.locator("#map-tools select").first.select_option("remaining_gap_um")
     expect(page.locator("#map-detected")).to_have_text("no limit is known")
 
 

@@ -65,6 +65,10 @@ def grey(scan: int) -> NDArray[np.float32]:
     return np.asarray(volume + noise, np.float32)
 
 
+#: Flat layers and white noise are no cell that the network was trained on.
+BOXES = "unlike_training"
+
+
 class Experiment:
     """Reconstructed and registered scans in a store, and what the journal says of them."""
 
@@ -187,7 +191,7 @@ def test_the_first_scan_is_seen_alone_and_is_pristine(three_scans: Three) -> Non
 
     assert first.earlier_scans == ()
     assert first.single_scan_label_name is None
-    assert first.flags == ()
+    assert first.flags == (BOXES,)
     assert first.model == "stream-unet"
     assert first.engine.startswith("onnxruntime (onnxruntime 1.")
     assert first.sha256 == array_sha256(labels)
@@ -201,7 +205,7 @@ def test_a_later_scan_is_seen_beside_the_one_before_and_the_first(three_scans: T
 
     assert second.earlier_scans == (0, 0)
     assert second.single_scan_label_name == SINGLE_SCAN_LABEL_NAME
-    assert second.flags == ()
+    assert second.flags == (BOXES,)
     alone = experiment.labels(second, SINGLE_SCAN_LABEL_NAME)
     assert alone.shape == SHAPE
     assert second.confidence is not None
@@ -212,7 +216,7 @@ def test_a_scan_whose_face_was_not_found_is_seen_alone_and_says_so(three_scans: 
     _, (_, _, third) = three_scans
 
     assert third.earlier_scans == ()
-    assert third.flags == ("single_scan_labels",)
+    assert third.flags == ("single_scan_labels", BOXES)
 
 
 def test_soft_volumes_add_up_to_the_region(three_scans: Three) -> None:
@@ -293,12 +297,13 @@ def test_a_worker_takes_the_threads_that_it_was_given(
 
 def test_voxels_that_the_network_has_never_seen_are_flagged(tmp_path: Path) -> None:
     trained_um = load_card("stream-unet").voxel_um
-    experiment = Experiment(tmp_path, {}, voxel_um=1.6 * (trained_um or VOXEL_UM))
+    assert trained_um is not None
+    experiment = Experiment(tmp_path, {}, voxel_um=1.6 * trained_um)
     experiment.add(0)
 
     flags = experiment.run().flags
 
-    assert flags == (() if trained_um is None else ("voxel_size_not_trained_on",))
+    assert flags == ("voxel_size_not_trained_on", BOXES)
 
 
 def test_probabilities_are_stored_where_they_are_asked_for(tmp_path: Path) -> None:

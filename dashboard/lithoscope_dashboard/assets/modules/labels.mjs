@@ -300,11 +300,13 @@ class LabelsPage {
   send() {
     if (!this.painted.unsent.length) return;
     this.tools.say("Storing …");
+    this.tell(); // the answer has not seen this stroke
     this.painted.send();
   }
 
   sent() {
     if (!this.painted.unsent.length) this.tools.say("All strokes are stored.");
+    this.tell();
     this.look();
   }
 
