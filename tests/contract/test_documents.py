@@ -105,7 +105,7 @@ def test_every_page_of_the_documentation_is_in_its_index() -> None:
 
 def test_every_picture_of_the_documentation_is_shown_somewhere() -> None:
     shown = {(page.parent / link).resolve() for page in PAGES for link in links_of(page)}
-    pictures = set((DOCS / "pictures").iterdir())
+    pictures = {each for each in (DOCS / "pictures").rglob("*") if each.is_file()}
 
     assert sorted(map(name_of, pictures - shown)) == []
 
