@@ -4,7 +4,6 @@ It alone says ExperimentStarted, ScanStarted, ScanCompleted and ExperimentEnded.
 acknowledged is on disk; what it has not, the source still has.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -25,13 +24,13 @@ from lithoscope_messages import (
     Refusal,
     ScanEnd,
     ScanProgress,
-    ServiceStarted,
     SourceMessage,
     adapter_of,
     decode,
     encode,
     reason_of,
 )
+from lithoscope_services.announce import service_started
 from lithoscope_services.errors import JournalRefusedError, StopRequested
 from lithoscope_services.intake import Pixels
 from lithoscope_services.intake_experiment import ExperimentIntake, NotYet
@@ -40,7 +39,6 @@ from lithoscope_services.loop import Loop, endpoint
 from lithoscope_services.ranges import Ranges
 from lithoscope_services.settings.tree import Settings
 from lithoscope_services.sockets import FRAMES, bind
-from lithoscope_services.version import software_version
 from lithoscope_store import LockedError, Store, StoreError, StoreFullError
 
 _SOURCES = adapter_of(SourceMessage)
@@ -87,7 +85,7 @@ class IngestService:
     def run(self) -> None:
         """Work until told to stop."""
         try:
-            self._announce()
+            self._journal.append([service_started("ingest")])
             self._resume()
             address = self._settings.instance.frames_endpoint
             bind(self._router, address or endpoint(self._loop.runtime_dir, "frames"))
@@ -102,18 +100,6 @@ class IngestService:
                 experiment.close()
             self._journal.close()
             self._feed.close()
-
-    def _announce(self) -> None:
-        fact = ServiceStarted(
-            experiment=SYSTEM_JOURNAL,
-            key=f"ingest-{os.getpid()}-{time.time_ns()}",
-            time_ns=time.time_ns(),
-            producer="ingest",
-            service="ingest",
-            pid=os.getpid(),
-            software_version=software_version(),
-        )
-        self._journal.append([fact])
 
     def _resume(self) -> None:
         for head in self._journal.experiments():

@@ -1,6 +1,5 @@
 """The runner: the only owner of a stage's sockets, child process and place in the journal."""
 
-import os
 import time
 from collections import Counter
 from functools import partial
@@ -17,19 +16,18 @@ from lithoscope_messages import (
     Hops,
     JournalMessage,
     Life,
-    ServiceStarted,
     StageFailed,
     WorkStarted,
     adapter_of,
     decode,
 )
+from lithoscope_services.announce import service_started
 from lithoscope_services.child import Answer, Child
 from lithoscope_services.errors import StopRequested
 from lithoscope_services.history import History
 from lithoscope_services.journal_client import FeedReader, JournalClient
 from lithoscope_services.loop import Loop, endpoint
 from lithoscope_services.stage import Json, LiveStage, Stage, Task
-from lithoscope_services.version import software_version
 
 _FACTS = adapter_of(FactMessage)
 MAX_FAILURES = 3
@@ -78,7 +76,7 @@ class Runner:
         self._loop.watch(self._feed.socket, self._follow)
         self._loop.watch(self._child.output_fd, self._take_answers)
         try:
-            self._announce()
+            self._journal.append([service_started(self._stage.name)])
             self._catch_up()
             self._loop.every(0.5, self._advance)
             self._loop.run()
@@ -88,18 +86,6 @@ class Runner:
             self._child.kill()
             self._journal.close()
             self._feed.close()
-
-    def _announce(self) -> None:
-        fact = ServiceStarted(
-            experiment=SYSTEM_JOURNAL,
-            key=f"{self._stage.name}-{os.getpid()}-{time.time_ns()}",
-            time_ns=time.time_ns(),
-            producer=self._stage.name,
-            service=self._stage.name,
-            pid=os.getpid(),
-            software_version=software_version(),
-        )
-        self._journal.append([fact])
 
     def _catch_up(self) -> None:
         for head in self._journal.experiments():

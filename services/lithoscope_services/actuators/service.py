@@ -20,7 +20,6 @@ from lithoscope_messages import (
     Heartbeat,
     Life,
     MessageError,
-    ServiceStarted,
     adapter_of,
     decode,
 )
@@ -36,12 +35,12 @@ from lithoscope_services.actuators.machine import (
     Write,
 )
 from lithoscope_services.actuators.protocol import Seen, Sent
+from lithoscope_services.announce import service_started
 from lithoscope_services.errors import JournalRefusedError, StopRequested
 from lithoscope_services.journal_client import FeedReader, JournalClient
 from lithoscope_services.loop import Loop, endpoint
 from lithoscope_services.settings.tree import Settings
 from lithoscope_services.sockets import TELEMETRY
-from lithoscope_services.version import software_version
 
 #: Beats come once a second; after this the other is taken as gone.
 SILENCE_S = 3.5
@@ -89,7 +88,7 @@ class ActService:
         self._loop.watch(self._beats, self._hear)
         self._loop.watch(self._bell_fd, self._answered)
         try:
-            self._announce()
+            self._journal.append([service_started("act")])
             self._catch_up()
             self._loop.every(TICK_S, self._advance)
             self._loop.run()
@@ -102,19 +101,6 @@ class ActService:
             self._feed.close()
             for fd in (self._bell_fd, self._ring_fd):
                 os.close(fd)
-
-    def _announce(self) -> None:
-        now_ns = time.time_ns()
-        fact = ServiceStarted(
-            experiment=SYSTEM_JOURNAL,
-            key=f"act-{os.getpid()}-{now_ns}",
-            time_ns=now_ns,
-            producer="act",
-            service="act",
-            pid=os.getpid(),
-            software_version=software_version(),
-        )
-        self._journal.append([fact])
 
     def _catch_up(self) -> None:
         for head in self._journal.experiments():

@@ -1,32 +1,12 @@
 """Networks and classical methods on the same held-out scans: ``model evaluate``."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lithoscope_services.cli.options import JsonOption, write_json
-
-
-class SizeChoice(StrEnum):
-    """Detectors of simulated cells."""
-
-    TINY = "tiny"
-    SMALL = "small"
-    MEDIUM = "medium"
-
-
-class FamilyChoice(StrEnum):
-    """Simulated cells that differ in one respect."""
-
-    DEFAULT = "default"
-    MOSSY = "mossy"
-    FILAMENTS = "filaments"
-    SOFT_CONTRAST = "soft_contrast"
-    COARSE_NOISE = "coarse_noise"
-    BLURRED = "blurred"
+from lithoscope_services.cli.options import FamilyChoice, JsonOption, Size, write_json
 
 
 def register(models: typer.Typer) -> None:
@@ -55,7 +35,7 @@ def evaluate_models(
         "4,8,12,16,20"
     ),
     slices: Annotated[int, typer.Option(min=1, help="Slices in the middle of each scan.")] = 12,
-    size: Annotated[SizeChoice, typer.Option(help="Detector.")] = SizeChoice.SMALL,
+    size: Annotated[Size, typer.Option(help="Detector.")] = Size.SMALL,
     family: Annotated[FamilyChoice, typer.Option(help="Kind of cell.")] = FamilyChoice.DEFAULT,
     classical: Annotated[
         bool, typer.Option(help="Thresholds, watershed and a forest from scribbles too.")

@@ -19,15 +19,14 @@ from lithoscope_messages import (
     FeedHead,
     Life,
     PaintRequested,
-    ServiceStarted,
     SlicePainted,
 )
+from lithoscope_services.announce import service_started
 from lithoscope_services.errors import JournalRefusedError, StopRequested
 from lithoscope_services.journal_client import FeedReader, JournalClient
 from lithoscope_services.loop import Loop, endpoint
 from lithoscope_services.painting.classes import PAINTED_CLASSES
 from lithoscope_services.painting.job import AnswerJob
-from lithoscope_services.version import software_version
 from lithoscope_store import Store, StoreError, StoreFullError, UnsafePathError
 from lithoscope_store.answers import AnswerFiles
 from lithoscope_store.painted_labels import paint, painted_marks
@@ -93,7 +92,7 @@ class LabelService:
         self._loop.watch(self._feed.socket, self._follow)
         self._loop.watch(self._bell_fd, self._answered)
         try:
-            self._announce()
+            self._journal.append([service_started("label")])
             for head in self._journal.experiments():
                 if not head.sealed and head.experiment != SYSTEM_JOURNAL:
                     self._read(head.experiment)
@@ -108,19 +107,6 @@ class LabelService:
             self._feed.close()
             for fd in (self._bell_fd, self._ring_fd):
                 os.close(fd)
-
-    def _announce(self) -> None:
-        now_ns = time.time_ns()
-        fact = ServiceStarted(
-            experiment=SYSTEM_JOURNAL,
-            key=f"label-{os.getpid()}-{now_ns}",
-            time_ns=now_ns,
-            producer="label",
-            service="label",
-            pid=os.getpid(),
-            software_version=software_version(),
-        )
-        self._journal.append([fact])
 
     def _follow(self) -> None:
         while (message := self._feed.receive()) is not None:
