@@ -14,12 +14,15 @@ from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import tifffile
 from demo_process import running
 from waiting import until
 
+import lithoscope
+from lithoscope_pipeline.labels import UNLABELLED, SegmentClass
 from lithoscope_store import Store, read_journal, read_slab, volume_info
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
@@ -189,6 +192,22 @@ def measure(command: str, folder: Path) -> None:
     assert metrics["plating_electrode_volume_um3"]["value"] > 0
 
 
+def fine_tune(command: str, folder: Path) -> None:
+    # Seven slices of the labels stand for what a reader paints on the page.
+    program = str(BIN / "lithoscope")
+    run([program, "ingest", "scan_000.h5", "scan_001.h5", "--as", "my-cell"], folder)
+    labels = np.asarray(lithoscope.open(folder / "lithoscope-store" / "my-cell").scan(1).labels)
+    painted = np.full_like(labels, UNLABELLED)
+    slices = np.linspace(0, len(labels) - 1, 7).astype(int)
+    painted[slices] = np.where(labels[slices] <= max(SegmentClass), labels[slices], UNLABELLED)
+    tifffile.imwrite(folder / "painted.tif", painted)
+    run([program, "labels", "import", "my-cell", "painted.tif", "--scan", "1"], folder)
+
+    run([*here(command), "--steps", "2"], folder)
+
+    assert (folder / "my-cell-model" / "model.json").is_file()
+
+
 HOW: dict[str, Callable[[str, Path], None]] = {
     "make demo": make_demo,
     "make test": make_test,
@@ -205,6 +224,7 @@ HOW: dict[str, Callable[[str, Path], None]] = {
     ".venv/bin/lithoscope up": up,
     ".venv/bin/lithoscope test-scan": take_test_scan,
     ".venv/bin/lithoscope measure": measure,
+    ".venv/bin/lithoscope model": fine_tune,
 }
 
 
