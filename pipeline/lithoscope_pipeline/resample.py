@@ -201,6 +201,50 @@ def resample_slabs(
         yield ResampledSlab(z0=z0, volume=found.volume, valid_fraction=found.valid_fraction)
 
 
+class ResampledVolume:
+    """A region of the reference frame that is interpolated anew wherever it is looked at.
+
+    Parameters
+    ----------
+    source, transform, roi, homography
+        As for `resample_region`.
+    """
+
+    def __init__(
+        self,
+        source: VolumeSource,
+        transform: RigidTransform,
+        *,
+        roi: Roi,
+        homography: Matrix | None = None,
+    ) -> None:
+        self._source, self._transform = source, transform
+        self._roi, self._homography = roi, homography
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels of the region along (z, y, x)."""
+        return self._roi.shape
+
+    def __getitem__(self, box: tuple[slice, slice, slice], /) -> FloatVolume:
+        """Interpolate a box, axes (z, y, x)."""
+        (z0, z1), (y0, y1), (x0, x1) = (
+            part.indices(n)[:2] for part, n in zip(box, self.shape, strict=True)
+        )
+        roi = self._roi
+        part = Roi(
+            z0=roi.z0 + z0,
+            z1=roi.z0 + z1,
+            y0=roi.y0 + y0,
+            y1=roi.y0 + y1,
+            x0=roi.x0 + x0,
+            x1=roi.x0 + x1,
+        )
+        return resample_region(
+            self._source, self._transform, roi=part, homography=self._homography
+        ).volume
+
+
 def spread_order(n: int) -> list[int]:
     """Order 0..n-1 so that any first few are spread evenly, the middle one first.
 

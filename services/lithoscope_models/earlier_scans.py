@@ -1,7 +1,7 @@
 """Earlier scans as a network is shown them: each face moved with its own map."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import numpy as np
 
@@ -59,6 +59,14 @@ class EarlierScan:
             plating_inner_px=self.plating_inner_px,
         )
         return SeenScan(volume=warped, references=self.references)
+
+    def moved_by(self, stripping_px: float, plating_px: float) -> Self:
+        """Give the same with both of its sides moved along y."""
+        since = FaceShifts(
+            stripping_px=self.since.stripping_px + np.float32(stripping_px),
+            plating_px=self.since.plating_px + np.float32(plating_px),
+        )
+        return replace(self, since=since)
 
 
 def lay_over(

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lithoscope_models.engines import Chosen, EngineName, EngineRequest, Precision, choose_engine
 from lithoscope_models.errors import ModelRefusedError
 from lithoscope_models.model_file import Model, load_model
+from lithoscope_models.settled import Earlier, settle
 from lithoscope_pipeline.anatomy import (
     ColumnMaps,
     find_dendrite_limit,
@@ -35,17 +37,6 @@ _REFERENCE_SLICES: Final = 128
 # shown no more of it than they have learned from, and all the rest is background.
 _MARGIN_UM: Final = 20.0
 _ROWS_STEP: Final = 32
-
-
-class Earlier(Protocol):
-    """An earlier scan that can be laid over the present one."""
-
-    @property
-    def which(self) -> Literal["previous", "first"]:
-        """What it is to the present one."""
-
-    def seen(self, z0: int, z1: int) -> SeenScan:
-        """Give some slices over the present scan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +70,34 @@ class LoadedNetwork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlicesPass:
+    """What a network makes of some slices of a region.
+
+    Parameters
+    ----------
+    segments, lithium_share, probabilities, shown
+        As for `NetworkPass`, of these slices.
+    soft_px
+        Sum of the probability of each class in the rows that were seen, shape (n_slices,
+        n_classes).
+    confidence_sum, n_low
+        Sum of the probability of the best class over these rows, and how many of their voxels have
+        a low one, shape (n_slices,).
+    n_rows
+        That were seen.
+    """
+
+    segments: LabelVolume
+    lithium_share: LabelVolume
+    probabilities: LabelVolume | None
+    soft_px: NDArray[np.float64]
+    confidence_sum: NDArray[np.float64]
+    n_low: NDArray[np.int64]
+    n_rows: int
+    shown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPass:
     """What a network makes of a region.
 
@@ -92,6 +111,8 @@ class NetworkPass:
         Of each class in 255ths, shape (n_z, n_classes, n_y, n_x), or None.
     soft_voxels
         Sum of the probability of each class, by its name.
+    shown
+        Which earlier scans it was shown: those that lie where the present one does.
     mean_confidence, low_share
         Mean probability of the best class, in the rows of the cell; share of their voxels in
         which it is low.
@@ -101,6 +122,7 @@ class NetworkPass:
     lithium_share: LabelVolume
     probabilities: LabelVolume | None
     soft_voxels: dict[str, float]
+    shown: tuple[str, ...]
     mean_confidence: float
     low_share: float
 
@@ -182,13 +204,52 @@ def run_network(
     volume, references
         The present scan and its grey values.
     earlier
-        Scans that are shown beside it; none for a pass of the present scan alone.
+        Scans that are shown beside it, each once more laid over it (`settle`); none for a pass of
+        the present scan alone.
     voxel_um
         Edge of a voxel.
     slab_rows
         Slices that are worked on at a time at most; the result does not depend on it.
     with_probabilities
         Whether the probability of each class is wanted.
+    """
+    return join_slices(
+        network,
+        [
+            run_slices(
+                network,
+                volume,
+                references,
+                settle(earlier, volume, references, voxel_um=voxel_um),
+                voxel_um=voxel_um,
+                slab_rows=slab_rows,
+                with_probabilities=with_probabilities,
+            )
+        ],
+    )
+
+
+def run_slices(
+    network: LoadedNetwork,
+    volume: VolumeSource,
+    references: GreyReferences,
+    settled: Sequence[Earlier],
+    *,
+    voxel_um: float,
+    slab_rows: int,
+    slices: tuple[int, int] | None = None,
+    with_probabilities: bool = False,
+) -> SlicesPass:
+    """Run a network over some slices of a region: what they become does not depend on which.
+
+    Parameters
+    ----------
+    network, volume, references, voxel_um, slab_rows, with_probabilities
+        As for `run_network`.
+    settled
+        Earlier scans, settled.
+    slices
+        First slice and one past the last, or all.
     """
     inputs = network.model.card.inputs.inputs
     parameters = InferenceParameters(
@@ -200,22 +261,23 @@ def run_network(
         with_probabilities=with_probabilities,
     )
     n_z, n_y, n_x = volume.shape
+    first, stop = (0, n_z) if slices is None else slices
     step = max(1, min(slab_rows, _INPUT_BYTES // (4 * inputs.n_channels * n_y * n_x)))
     y0, y1 = cell_rows(references, n_y, voxel_um)
     _, y_known = known_rows(references, n_y, voxel_um)
-    segments = np.full((n_z, n_y, n_x), SegmentClass.BACKGROUND, np.uint8)
+    segments = np.full((stop - first, n_y, n_x), SegmentClass.BACKGROUND, np.uint8)
     share = np.zeros_like(segments)
     probabilities = None
     if with_probabilities:
-        probabilities = np.zeros((n_z, parameters.n_classes, n_y, n_x), np.uint8)
+        probabilities = np.zeros((stop - first, parameters.n_classes, n_y, n_x), np.uint8)
         probabilities[:, SegmentClass.BACKGROUND] = 255
-    soft_px, confidence, n_low = [], [], 0
-    for z0 in range(0, n_z, step):
-        z1 = min(z0 + step, n_z)
+    soft_px, confidence, n_low = [], [], []
+    for z0 in range(first, stop, step):
+        z1 = min(z0 + step, stop)
         low, high = max(z0 - inputs.halo, 0), min(z1 + inputs.halo, n_z)
         part: FloatVolume = volume[slice(low, high), slice(y0, y1), slice(None)]
         part = _without_air(part, y_known - y0)
-        seen = {scan.which: _rows_of(scan.seen(low, high), y0, y1, y_known) for scan in earlier}
+        seen = {scan.which: _rows_of(scan.seen(low, high), y0, y1, y_known) for scan in settled}
         channels = network_inputs(
             SeenScan(volume=part, references=references),
             previous=seen.get("previous"),
@@ -226,25 +288,48 @@ def run_network(
             first_row=y0,
         )
         found = infer_slab(channels, network.chosen.engine.run, parameters)
-        segments[z0:z1, y0:y1], share[z0:z1, y0:y1] = found.labels, found.share
+        here = slice(z0 - first, z1 - first)
+        segments[here, y0:y1], share[here, y0:y1] = found.labels, found.share
         if probabilities is not None and found.probabilities is not None:
-            probabilities[z0:z1, :, y0:y1] = found.probabilities
+            probabilities[here, :, y0:y1] = found.probabilities
         soft_px.append(found.soft_px)
         confidence.append(found.confidence_sum)
-        n_low += int(found.n_low.sum())
-    # One sum over all slices in their order, so that slabs do not show in the last digit.
-    sums = np.cumsum(np.concatenate(soft_px), axis=0)[-1]
-    n_seen = n_z * (y1 - y0) * n_x
-    sums[SegmentClass.BACKGROUND] += segments.size - n_seen
-    names = network.model.card.classes
-    return NetworkPass(
+        n_low.append(found.n_low)
+    return SlicesPass(
         segments=segments,
         lithium_share=share,
         probabilities=probabilities,
-        soft_voxels={name: float(n) for name, n in zip(names, sums, strict=True)},
-        mean_confidence=min(1.0, float(np.cumsum(np.concatenate(confidence))[-1]) / n_seen),
-        low_share=n_low / n_seen,
+        soft_px=np.concatenate(soft_px),
+        confidence_sum=np.concatenate(confidence),
+        n_low=np.concatenate(n_low),
+        n_rows=y1 - y0,
+        shown=tuple(scan.which for scan in settled),
     )
+
+
+def join_slices(network: LoadedNetwork, parts: Sequence[SlicesPass]) -> NetworkPass:
+    """Put the slices of a region together, in their order."""
+    segments = _joined([part.segments for part in parts])
+    # One sum over all slices in their order, so that slabs do not show in the last digit.
+    sums = np.cumsum(np.concatenate([part.soft_px for part in parts]), axis=0)[-1]
+    confidence_sum = np.cumsum(np.concatenate([part.confidence_sum for part in parts]))[-1]
+    n_seen = segments.shape[0] * parts[0].n_rows * segments.shape[2]
+    sums[SegmentClass.BACKGROUND] += segments.size - n_seen
+    names = network.model.card.classes
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    return NetworkPass(
+        segments=segments,
+        lithium_share=_joined([part.lithium_share for part in parts]),
+        probabilities=_joined(probabilities) if probabilities else None,
+        soft_voxels={name: float(n) for name, n in zip(names, sums, strict=True)},
+        shown=parts[0].shown,
+        mean_confidence=min(1.0, float(confidence_sum) / n_seen),
+        low_share=sum(int(part.n_low.sum()) for part in parts) / n_seen,
+    )
+
+
+def _joined(parts: Sequence[LabelVolume]) -> LabelVolume:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _rows_of(scan: SeenScan, y0: int, y1: int, y_known: int) -> SeenScan:

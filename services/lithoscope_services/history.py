@@ -32,6 +32,7 @@ from lithoscope_messages import (
     VolumeReady,
     WorkStarted,
 )
+from lithoscope_services.settings.tree import Settings
 from lithoscope_store import JournalPage
 
 
@@ -102,6 +103,17 @@ class History:
     acknowledged: set[str] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
     reopened: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _settings: tuple[ExperimentStarted, Settings] | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Settings that the experiment was started with; validated once."""
+        if self.started is None:
+            return Settings()
+        if self._settings is None or self._settings[0] is not self.started:
+            settings = Settings.model_validate(self.started.settings, strict=False)
+            self._settings = (self.started, settings)
+        return self._settings[1]
 
     def extend(self, entries: Iterable[Entry]) -> None:
         """Fold entries in their order."""

@@ -10,7 +10,6 @@ from lithoscope_services.reading import read_entries
 from lithoscope_services.settings import Settings
 from lithoscope_services.stages.decide.numbers import describe_scan
 from lithoscope_services.stages.decide.records import gate_limits, records_of
-from lithoscope_services.stages.inputs import settings_of
 from lithoscope_store import ExperimentPaths, Store
 
 JsonObject = dict[str, Any]  # what ``json.dumps`` writes as an object
@@ -57,7 +56,7 @@ def records_of_experiment(paths: ExperimentPaths, entries: Iterable[Entry]) -> l
     if not known:
         return []
     described = [{**describe_scan(scan, history), "is_validated": True} for scan in known]
-    return list(records_of(described, paths, settings_of(history).decide))
+    return list(records_of(described, paths, history.settings.decide))
 
 
 def backtest_entries(

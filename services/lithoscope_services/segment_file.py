@@ -165,7 +165,7 @@ def _by_network(
         "model_sha256": network.model.sha256,
         "engine": network.chosen.text,
         "passed_over": {each.engine: each.reason for each in network.chosen.passed_over},
-        "earlier_scans_shown": len(shown),
+        "earlier_scans_shown": len(found.shown),
         "soft_voxels": found.soft_voxels,
         "mean_confidence": found.mean_confidence,
         "low_share": found.low_share,

@@ -105,7 +105,8 @@ class LiveStage(Protocol):
 class PartedStage(Protocol):
     """A stage of which a large task can be done in parts, by several processes at the same time.
 
-    The parts together write the same bytes and say the same as ``execute`` does.
+    The parts together write the same bytes and say the same as ``execute`` does. What is too large
+    for JSON they lay into the scratch folder of the task, which goes when the task is done.
     """
 
     def begin(self, task: Task, store_root: str) -> Json:

@@ -7,6 +7,7 @@ from lithoscope_pipeline.networks.registry import (
     architecture,
     build_network,
 )
+from lithoscope_pipeline.networks.residual import find_residual_px
 from lithoscope_pipeline.networks.warp import warp_earlier
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "View",
     "architecture",
     "build_network",
+    "find_residual_px",
     "network_inputs",
     "warp_earlier",
 ]

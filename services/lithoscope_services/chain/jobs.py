@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from lithoscope_messages import Fact, FactMessage, adapter_of, decode, encode
 from lithoscope_services.chain.reuse import reuse_result
+from lithoscope_services.chain.scratch import jobs_folder
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.stage import Json, PartedStage, Stage, Task, make_task
 from lithoscope_services.stages import stage_named
@@ -79,11 +80,6 @@ class JobAnswer:
     started_ns: int
     finished_ns: int
     duration_s: float
-
-
-def jobs_folder(paths: ExperimentPaths) -> Path:
-    """Where jobs and answers lie while the experiment is worked on."""
-    return paths.root / ".jobs"
 
 
 def write_job(paths: ExperimentPaths, job: Job) -> None:

@@ -26,11 +26,11 @@ from lithoscope_services.chain.jobs import (
     Kind,
     encode_facts,
     forget_answer,
-    jobs_folder,
     read_answer,
     write_job,
 )
 from lithoscope_services.chain.reuse import KnownResults
+from lithoscope_services.chain.scratch import jobs_folder, scratch_folder
 from lithoscope_services.history import History
 from lithoscope_services.runner import MAX_FAILURES
 from lithoscope_services.stage import Json, PartedStage, Stage, Task
@@ -224,6 +224,7 @@ class Chain:
             self._close(work)
 
     def _close(self, work: _Work) -> None:
+        shutil.rmtree(scratch_folder(self._paths, work.task.key), ignore_errors=True)
         del self._works[work.task.key]
         self._done.add(work.task.key)
 

@@ -16,7 +16,7 @@ from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.reading import read_entries
 from lithoscope_services.report import JsonObject, make_report
 from lithoscope_services.settings import Settings
-from lithoscope_services.stages.inputs import edge_on_deg, settings_of
+from lithoscope_services.stages.inputs import edge_on_deg
 from lithoscope_services.stages.validated import is_validated
 from lithoscope_store import ExperimentPaths, Store
 from lithoscope_store.errors import StoreError
@@ -80,7 +80,7 @@ def make_checklist(
     history.extend(entries)
     chosen = _choose(history, scan)
     paths = store.experiment(experiment)
-    rows = tuple(_rows(history, chosen, paths, entries, settings or settings_of(history)))
+    rows = tuple(_rows(history, chosen, paths, entries, settings or history.settings))
     return Checklist(
         experiment=experiment,
         scan=chosen.scan,

@@ -22,7 +22,6 @@ from lithoscope_services.pages.html import page, picture, table
 from lithoscope_services.report import make_report
 from lithoscope_services.rule_backtest import backtest_experiments
 from lithoscope_services.settings import Settings
-from lithoscope_services.stages.inputs import settings_of
 from lithoscope_services.version import software_version
 from lithoscope_store import ExperimentPaths, Store, volume_info
 
@@ -129,7 +128,7 @@ def look_back(
     end = scans[-1].scan if end_scan is None else end_scan
     if end not in pulses:
         raise HindsightError(f"--end-scan {end}: there are scans {sorted(pulses)} alone")
-    used = settings_of(history) if settings is None else settings
+    used = history.settings if settings is None else settings
     store = Store(paths.root.parent)
     (backtested,) = backtest_experiments(store, [paths.name], used)
     modes = {rule.id: rule.mode for rule in used.rules}
@@ -278,7 +277,7 @@ def _picture(paths: ExperimentPaths, scan: ScanHistory) -> str:
 
 
 def _charts(history: History, found: Hindsight) -> str:
-    rules = {rule.metric: rule for rule in settings_of(history).rules if rule.mode != "off"}
+    rules = {rule.metric: rule for rule in history.settings.rules if rule.mode != "off"}
     figures = []
     for title, names in _CHARTS:
         lines = [

@@ -1,24 +1,16 @@
-"""What the tasks of several stages need: the settings in force, and facts with their keys."""
+"""What the tasks of several stages need."""
 
 import time
 from typing import Any
 
 from lithoscope_services.history import History
-from lithoscope_services.settings.tree import Settings
 from lithoscope_services.stage import Task
-
-
-def settings_of(history: History) -> Settings:
-    """Give the settings that the experiment was started with."""
-    if history.started is None:
-        return Settings()
-    return Settings.model_validate(history.started.settings, strict=False)
 
 
 def edge_on_deg(history: History) -> float:
     """Give the stage angle at which the beam runs along the electrode planes."""
     described = None if history.started is None else history.started.description.edge_on_deg
-    return settings_of(history).experiment.edge_on_deg if described is None else described
+    return history.settings.experiment.edge_on_deg if described is None else described
 
 
 def fact_parts(task: Task, producer: str, key: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from lithoscope_messages import Fact, RoiVoxels, StageName, TransformReady, Volu
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stage import Task, make_task
-from lithoscope_services.stages.inputs import fact_parts, reference_scan, settings_of
+from lithoscope_services.stages.inputs import fact_parts, reference_scan
 from lithoscope_services.stages.register_frame import (
     BY_HAND,
     frame_transform,
@@ -57,7 +57,7 @@ class RegisterStage:
             inputs=[volume.work_key],
             parameters={
                 "voxel_um": volume.voxel_um,
-                **settings_of(history).registration.model_dump(mode="json", include=BY_HAND),
+                **history.settings.registration.model_dump(mode="json", include=BY_HAND),
             },
             arguments={"experiment": history.experiment, "moving": _place(volume)},
         )
@@ -74,7 +74,7 @@ class RegisterStage:
         facts = (first.volume, first.transform, previous.volume, previous.transform, moving.volume)
         if any(fact is None for fact in facts):
             raise ServiceError(f"scan {moving.scan} has nothing to be registered to")
-        settings = settings_of(history).registration
+        settings = history.settings.registration
         return make_task(
             self,
             moving.scan,

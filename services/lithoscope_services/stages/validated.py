@@ -10,7 +10,6 @@ from typing import Final
 
 from lithoscope_messages import LabelsReady
 from lithoscope_services.history import History
-from lithoscope_services.stages.inputs import settings_of
 
 #: Carried by every metric that rests on labels nobody has tried out.
 UNVALIDATED_FLAG: Final = "unvalidated_model"
@@ -28,7 +27,7 @@ def is_validated(history: History, labels: LabelsReady | None) -> bool:
     """
     if labels is None:
         return False
-    if labels.model in settings_of(history).decide.commissioned_models:
+    if labels.model in history.settings.decide.commissioned_models:
         return True
     if history.started is None:
         return False

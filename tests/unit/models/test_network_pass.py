@@ -1,14 +1,21 @@
-"""A network over a region: what it is not shown."""
+"""A network over a region: what it is shown, and what not."""
+
+from typing import Literal
 
 import numpy as np
+import pytest
 
+from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_models.network_pass import (
+    LoadedNetwork,
     NetworkChoice,
+    NetworkPass,
     cell_rows,
     known_rows,
     load_network,
     run_network,
 )
+from lithoscope_pipeline.geometry import FloatVolume
 from lithoscope_pipeline.labels import SegmentClass
 from lithoscope_pipeline.segment import find_grey_references
 
@@ -16,19 +23,18 @@ VOXEL_UM = 2.25
 POUCH, LITHIUM, ELECTROLYTE = 0.70, 0.09, 0.40
 
 
-def test_air_beyond_the_packaging_is_background_whatever_fills_the_tile() -> None:
-    """Air is as dark as lithium; tiles are filled up to 32 rows, which may reach it."""
-    profile = np.zeros(160, np.float32)
-    for start, stop, grey in (
-        (0, 20, POUCH), (20, 45, LITHIUM), (45, 85, ELECTROLYTE), (85, 110, LITHIUM),
-        (110, 122, POUCH),
-    ):  # fmt: skip
+def _layers(edges: tuple[int, ...], n_y: int, *, seed: int = 3) -> FloatVolume:
+    """A cell of flat layers between packaging; air is where the last one ends."""
+    profile = np.zeros(n_y, np.float32)
+    greys = (POUCH, LITHIUM, ELECTROLYTE, LITHIUM, POUCH)
+    for start, stop, grey in zip((0, *edges[:-1]), edges, greys, strict=True):
         profile[start:stop] = grey
-    noise = np.random.default_rng(3).normal(0, 0.05, (4, 160, 64))
-    volume = (profile[None, :, None] + noise).astype(np.float32)
-    references = find_grey_references(volume)
-    rows = cell_rows(references, 160, VOXEL_UM)
-    assert known_rows(references, 160, VOXEL_UM)[1] <= 122 < rows[1]
+    noise = np.random.default_rng(seed).normal(0, 0.05, (4, n_y, 64))
+    return (profile[None, :, None] + noise).astype(np.float32)
+
+
+def _network(volume: FloatVolume) -> LoadedNetwork:
+    first_row, stop_row = cell_rows(find_grey_references(volume), volume.shape[1], VOXEL_UM)
     choice = NetworkChoice(
         model="stream-unet",
         polarity="denser_is_brighter",
@@ -36,9 +42,18 @@ def test_air_beyond_the_packaging_is_background_whatever_fills_the_tile() -> Non
         precision="auto",
         n_threads=1,
     )
+    return load_network(choice, (stop_row - first_row, 64))
+
+
+def test_air_beyond_the_packaging_is_background_whatever_fills_the_tile() -> None:
+    """Air is as dark as lithium; tiles are filled up to 32 rows, which may reach it."""
+    volume = _layers((20, 45, 85, 110, 122), 160)
+    references = find_grey_references(volume)
+    rows = cell_rows(references, 160, VOXEL_UM)
+    assert known_rows(references, 160, VOXEL_UM)[1] <= 122 < rows[1]
 
     found = run_network(
-        load_network(choice, (rows[1] - rows[0], 64)),
+        _network(volume),
         volume,
         references,
         (),
@@ -47,3 +62,51 @@ def test_air_beyond_the_packaging_is_background_whatever_fills_the_tile() -> Non
     )
 
     assert (found.segments[:, 112:] == SegmentClass.BACKGROUND).all()
+
+
+def _with_earlier(*, stripping_px: float = 0.0, plating_px: float = 0.0) -> NetworkPass:
+    """Segment a cell with 6 voxels of deposit, whose faces were found so far from their place."""
+    first = _layers((20, 68, 170, 218, 234), 280, seed=4)
+    now = _layers((20, 68, 170, 224, 240), 280)
+
+    references = find_grey_references(first)
+    still = FaceShifts.none((4, 64))
+    moved = FaceShifts(
+        stripping_px=still.stripping_px + np.float32(stripping_px),
+        plating_px=still.plating_px + np.float32(6 + plating_px),
+    )
+
+    def laid(which: Literal["previous", "first"]) -> EarlierScan:
+        return lay_over(
+            which,
+            first,
+            now=moved,
+            then=still,
+            references=references,
+            plating_inner_px=references.edges_px[2],
+        )
+
+    return run_network(
+        _network(now),
+        now,
+        find_grey_references(now),
+        (laid("previous"), laid("first")),
+        voxel_um=VOXEL_UM,
+        slab_rows=4,
+    )
+
+
+@pytest.mark.parametrize("error_px", [(0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (-2.5, 2.5)])
+def test_an_error_of_the_map_of_a_face_changes_nothing(error_px: tuple[float, float]) -> None:
+    right = _with_earlier()
+    wrong = _with_earlier(stripping_px=error_px[0], plating_px=error_px[1])
+
+    assert right.shown == wrong.shown == ("previous", "first")
+    assert right.soft_voxels["deposited"] > 500
+    np.testing.assert_allclose(
+        list(wrong.soft_voxels.values()), list(right.soft_voxels.values()), rtol=0.01, atol=5.0
+    )
+
+
+def test_earlier_scans_that_lie_elsewhere_are_not_shown() -> None:
+    assert _with_earlier(plating_px=9.0).shown == ()

@@ -12,6 +12,7 @@ from lithoscope_pipeline.networks import (
     ModelInputs,
     SeenScan,
     View,
+    find_residual_px,
     network_inputs,
     warp_earlier,
 )
@@ -262,3 +263,33 @@ def test_networks_that_err_in_different_places_share_the_weight() -> None:
 
     assert all(0.2 <= weight <= 0.8 for weight in weights)
     assert sum(weights) == pytest.approx(1.0)
+
+
+def _face(at_px: float, *, n_y: int = 80, noise: float = 0.01, seed: int = 0) -> np.ndarray:
+    """Packaging below a face and lithium above it, as blurred as a reconstruction."""
+    rows = np.arange(n_y)
+    clean = 1.3 / (1.0 + np.exp((rows - at_px) / 0.8))
+    return clean + np.random.default_rng(seed).normal(0.0, noise, n_y)
+
+
+@pytest.mark.parametrize("apart_px", [-3.0, -1.0, -0.37, 0.0, 0.25, 1.0, 2.6])
+def test_how_far_a_face_lies_beside_itself_is_found_to_a_tenth_of_a_voxel(apart_px: float) -> None:
+    now, earlier = _face(40.3), _face(40.3 - apart_px, seed=1)
+
+    found = find_residual_px(now, earlier, face_px=40.3, voxel_um=2.25)
+
+    assert found == pytest.approx(apart_px, abs=0.1)
+
+
+def test_brightness_of_an_earlier_scan_does_not_move_it() -> None:
+    found = find_residual_px(_face(40.0), _face(40.0, seed=1) + 0.2, face_px=40.0, voxel_um=2.25)
+
+    assert found == pytest.approx(0.0, abs=0.1)
+
+
+def test_a_face_at_the_end_of_the_region_says_nothing() -> None:
+    assert find_residual_px(_face(5.0), _face(6.0), face_px=5.0, voxel_um=2.25) == 0.0
+
+
+def test_a_face_that_is_not_near_is_not_found() -> None:
+    assert find_residual_px(_face(40.0), _face(47.0), face_px=40.0, voxel_um=2.25) is None

@@ -238,12 +238,13 @@ def test_slabs_of_any_height_give_the_same_bytes(three_scans: Three, tmp_path: P
         assert fact.confidence == reference.confidence
 
 
-def test_a_scan_waits_for_the_labels_that_it_is_compared_with(tmp_path: Path) -> None:
-    experiment = Experiment(tmp_path, {})
-    experiment.add(0)
-    experiment.add(1)
+def test_only_the_order_of_layers_needs_the_labels_of_earlier_scans(tmp_path: Path) -> None:
+    for method, planned in (("network", [0, 1]), ("layers", [0])):
+        experiment = Experiment(tmp_path / method, {"method": method})
+        experiment.add(0)
+        experiment.add(1)
 
-    assert [task.scan for task in experiment.plan()] == [0]
+        assert [task.scan for task in experiment.plan()] == planned
 
 
 def test_another_network_or_half_cycle_is_another_task_and_threads_are_not(tmp_path: Path) -> None:

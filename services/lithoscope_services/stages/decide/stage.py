@@ -18,7 +18,7 @@ from lithoscope_services.stages.decide.answers import execute_answer, plan_answe
 from lithoscope_services.stages.decide.facts import alarm_key, facts_of, proposal_key
 from lithoscope_services.stages.decide.numbers import describe_scan
 from lithoscope_services.stages.decide.records import gate_limits, numbers_of, records_of
-from lithoscope_services.stages.inputs import fact_parts, settings_of
+from lithoscope_services.stages.inputs import fact_parts
 from lithoscope_store import ExperimentPaths, Store
 
 LATE = "late"
@@ -32,7 +32,7 @@ class DecideStage:
 
     def plan(self, history: History) -> Sequence[Task]:
         """Give the requests without an answer, then what is to be decided."""
-        settings = settings_of(history)
+        settings = history.settings
         tasks = [*plan_answers(self, history), *self._late(history, settings)]
         before: list[ScanHistory] = []
         for scan in history.in_order():

@@ -10,7 +10,6 @@ from lithoscope_pipeline.measure.intervals import IntervalContext
 from lithoscope_pipeline.measure.version import METRICS_VERSION
 from lithoscope_pipeline.metric import Metric
 from lithoscope_services.history import History, ScanHistory
-from lithoscope_services.stages.inputs import settings_of
 from lithoscope_services.stages.measure.references import metrics_of
 from lithoscope_services.stages.segment.earlier import SINGLE_SCAN_FLAG
 
@@ -69,4 +68,4 @@ def _origin(labels: LabelsReady) -> str:
 def _model(history: History, labels: LabelsReady) -> str | None:
     if labels.model == _BY_THRESHOLDS:
         return None
-    return str(Path(settings_of(history).segment.model))
+    return str(Path(history.settings.segment.model))

@@ -8,7 +8,7 @@ from lithoscope_messages import CoverageFinding, MetricsReady, ScanAccount, Scan
 from lithoscope_pipeline.measure.intervals.limits import LEAST_SCANS
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
-from lithoscope_services.stages.inputs import reference_scan, settings_of
+from lithoscope_services.stages.inputs import reference_scan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def find_earlier(history: History, scan: ScanHistory) -> EarlierParts:
     ended = [each for each in before if _half_cycle(each) < half_cycle]
     start = ended[-1] if ended else first
     charged = [each for each in ended if _half_cycle(each) % 2 == 0]
-    n_past = settings_of(history).measure.rate_scans - 1
+    n_past = history.settings.measure.rate_scans - 1
     return EarlierParts(
         first=first,
         half_cycle_start=start,
@@ -157,7 +157,7 @@ def metrics_of(fact: MetricsReady | None) -> dict[str, Any]:
 
 def dose_so_far(history: History, scan: ScanHistory) -> dict[str, Any]:
     """Say what the cell was exposed to up to a scan: the beam, and all projections announced."""
-    settings = settings_of(history)
+    settings = history.settings
     of_source = None if scan.started is None else scan.started.energy_keV
     energy_kev = settings.scan.energy_keV or of_source
     flux, exposure_s = settings.measure.flux_per_s_mm2, settings.measure.exposure_s

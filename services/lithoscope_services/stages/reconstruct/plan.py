@@ -9,7 +9,7 @@ from lithoscope_services.correction_choice import choose_correction
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.phase_choice import SaidOfScan, choose_phase_filter
-from lithoscope_services.stages.inputs import edge_on_deg, settings_of
+from lithoscope_services.stages.inputs import edge_on_deg
 from lithoscope_services.stages.reconstruct.tile_scan import correction_of
 
 Parameters = dict[str, Any]  # JSON
@@ -50,7 +50,7 @@ def parameters_of(history: History, scan: ScanHistory) -> Parameters:
     """
     if scan.started is None:
         raise ServiceError(f"scan {scan.scan} is complete without having started")
-    settings, started = settings_of(history), scan.started
+    settings, started = history.settings, scan.started
     phase = choose_phase_filter(
         settings.reconstruct,
         settings.scan,
@@ -100,7 +100,7 @@ def watched_scan(history: History) -> Mapping[str, Any] | None:  # JSON
         "expected": [each.model_dump(mode="json") for each in started.expected],
         "frame_shape": list(started.frame_shape),
         "parameters": parameters,
-        "memory_share": settings_of(history).reconstruct.memory_share,
+        "memory_share": history.settings.reconstruct.memory_share,
         "angles_of": _scan_like(history, scan.scan, started),
         "batch_reason": why_batch(history, scan, parameters)
         or ("the scan before was still being reconstructed" if unsettled else ""),

@@ -8,7 +8,6 @@ from lithoscope_messages import Fact, StageName
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stage import Json, Step, Task, make_task
-from lithoscope_services.stages.inputs import settings_of
 from lithoscope_services.stages.reconstruct.execute import reconstruct_scan
 from lithoscope_services.stages.reconstruct.follow import LiveScan
 from lithoscope_services.stages.reconstruct.parts import begin_parts, finish_parts, write_part
@@ -103,7 +102,7 @@ class ReconstructStage:
             arguments={
                 "experiment": history.experiment,
                 "batch_reason": why_batch(history, scan, parameters),
-                "memory_share": settings_of(history).reconstruct.memory_share,
+                "memory_share": history.settings.reconstruct.memory_share,
                 "sets": [each.model_dump(mode="json") for each in account.sets],
             },
         )

@@ -1,17 +1,27 @@
 """Which earlier scans a network is shown, and where they lie: each face moves with its own map."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from lithoscope_messages import GreyFinding, TransformReady
 from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
+from lithoscope_models.network_pass import region_references
+from lithoscope_pipeline.geometry import Roi
+from lithoscope_pipeline.resample import ResampledVolume, VolumeSource
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.history import History, ScanHistory
+from lithoscope_services.stage import Json, Task
+from lithoscope_services.stages.register_frame import frame_transform
+from lithoscope_services.stages.segment.written import WrittenRegion
 from lithoscope_services.stages.stored_volume import StoredVolume
 from lithoscope_store import ExperimentPaths, read_maps
 
+Which = Literal["previous", "first"]
+Greys = Mapping[Which, GreyReferences]
+#: As a task names them.
+EARLIER: Final[tuple[Which, ...]] = ("previous", "first")
 SINGLE_SCAN_FLAG = "single_scan_labels"
 _SIDES = ("stripping", "plating")
 
@@ -25,24 +35,31 @@ def has_faces(transform: TransformReady | None) -> bool:
 
 
 def previous_scan(history: History, scan: ScanHistory) -> ScanHistory | None:
-    """Give the last scan before this one that was not given up and has its faces."""
+    """Give the last scan before this one that has its faces, whatever its labels came to."""
     before = [
-        each
-        for each in history.in_order()
-        if each.scan < scan.scan and each.failure is None and has_faces(each.transform)
+        each for each in history.in_order() if each.scan < scan.scan and has_faces(each.transform)
     ]
     return before[-1] if before else None
 
 
 def describe_earlier(scan: ScanHistory) -> dict[str, Any]:  # JSON
-    """Say where a labelled scan lies, for the arguments of a task."""
-    transform, labels = scan.transform, scan.labels
-    if transform is None or labels is None or labels.grey is None:
+    """Say where a registered scan lies, for the arguments of a task.
+
+    Where its region is not written yet it is made once more from the volume: no scan waits for the
+    labels of another.
+    """
+    transform, volume, labels = scan.transform, scan.volume, scan.labels
+    if transform is None or volume is None:
         return {}
+    grey = None if labels is None else labels.grey
     return {
         "scan": scan.scan,
-        "path": labels.path,
-        "grey": labels.grey.model_dump(mode="json"),
+        "path": volume.path,
+        "transform": transform.model_dump(
+            mode="json", include={"rotation_deg", "shift_px", "centre_px"}
+        ),
+        "region_path": None if labels is None or grey is None else labels.path,
+        "grey": None if grey is None else grey.model_dump(mode="json"),
         "maps_path": None if transform.verdict == "reference" else transform.maps_path,
     }
 
@@ -61,30 +78,62 @@ def read_shifts(
 
 
 def read_earlier(
-    paths: ExperimentPaths,
-    earlier: Mapping[str, Mapping[str, Any]],
-    now: FaceShifts,
-    voxel_um: float,
+    task: Task, paths: ExperimentPaths, region: WrittenRegion, greys: Greys | None = None
 ) -> list[EarlierScan]:
-    """Read what the task names as earlier scans."""
-    first_inner_px = references_of(earlier["first"]["grey"]).edges_px[2]
-    found: list[EarlierScan] = []
-    for which in ("previous", "first"):
-        place = earlier[which]
-        columns = now.stripping_px.shape
-        shape = (columns[0], columns[1])
-        then = read_shifts(paths, place["maps_path"], shape, voxel_um)
-        found.append(
-            lay_over(
-                "previous" if which == "previous" else "first",
-                StoredVolume(paths.resolve(place["path"])),
-                now=now,
-                then=then,
-                references=references_of(place["grey"]),
-                plating_inner_px=first_inner_px,
-            )
+    """Read what a task names as earlier scans.
+
+    Parameters
+    ----------
+    task, paths, region
+        The task, and the region that it labels.
+    greys
+        Their grey values where they are known, and then only these scans are read.
+
+    Returns
+    -------
+    list
+        Without those in which the layers of the cell are not found; empty if the first one is
+        among them.
+    """
+    shown = dict(zip(EARLIER, task.arguments["shown"], strict=True))
+    volumes = {which: _region_volume(place, task, paths) for which, place in shown.items()}
+    known = greys or {
+        which: found
+        for which, place in shown.items()
+        if (found := _references(place, volumes[which])).verdict == "resolved"
+    }
+    if "first" not in known:
+        return []
+    columns = (region.shape[0], region.shape[2])
+    now = read_shifts(paths, task.arguments["maps_path"], columns, region.voxel_um)
+    return [
+        lay_over(
+            which,
+            volumes[which],
+            now=now,
+            then=read_shifts(paths, shown[which]["maps_path"], columns, region.voxel_um),
+            references=known[which],
+            plating_inner_px=known["first"].edges_px[2],
         )
-    return found
+        for which in EARLIER
+        if which in known
+    ]
+
+
+def _region_volume(place: Json, task: Task, paths: ExperimentPaths) -> VolumeSource:
+    if place["region_path"] is not None:
+        return StoredVolume(paths.resolve(place["region_path"]))
+    warp = task.parameters["homography"]
+    return ResampledVolume(
+        StoredVolume(paths.resolve(place["path"])),
+        frame_transform(place["transform"]),
+        roi=Roi(**task.parameters["roi"]),
+        homography=None if warp is None else np.array(warp).reshape(3, 3),
+    )
+
+
+def _references(place: Json, volume: VolumeSource) -> GreyReferences:
+    return region_references(volume) if place["grey"] is None else references_of(place["grey"])
 
 
 def grey_finding(references: GreyReferences) -> GreyFinding:

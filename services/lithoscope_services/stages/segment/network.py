@@ -26,7 +26,12 @@ from lithoscope_pipeline.resample import VolumeSource
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.stage import Task
-from lithoscope_services.stages.segment.earlier import read_earlier, read_shifts
+from lithoscope_services.stages.segment.earlier import (
+    EARLIER,
+    SINGLE_SCAN_FLAG,
+    Greys,
+    read_earlier,
+)
 from lithoscope_services.stages.segment.written import (
     LABEL_NAME,
     SINGLE_SCAN_LABEL_NAME,
@@ -59,25 +64,76 @@ def label_by_network(
     ServiceError
         If the model is refused, or no engine works here.
     """
-    parameters = task.parameters
+    network = network_of(task, region, references)
+    earlier = earlier_of(task, paths, region, network)
+    found = _run(network, volume, references, earlier, task, region)
+    alone = _run(network, volume, references, (), task, region) if found.shown else None
+    return write_passes(task, paths, region, volume, references, network, found, alone)
+
+
+def network_of(task: Task, region: WrittenRegion, references: GreyReferences) -> LoadedNetwork:
+    """Load the network of a task.
+
+    Raises
+    ------
+    ServiceError
+        If the model is refused, or no engine works here.
+    """
+    first_row, stop_row = cell_rows(references, region.shape[1], region.voxel_um)
     try:
-        first_row, stop_row = cell_rows(references, region.shape[1], region.voxel_um)
-        network = load_network(_choice(task), (stop_row - first_row, region.shape[2]))
+        return load_network(_choice(task), (stop_row - first_row, region.shape[2]))
     except ModelError as error:
         raise ServiceError(f"scan {task.scan}: {error}") from error
-    earlier = _earlier(task, paths, region)
-    shown = [scan for scan in earlier if scan.which in network.model.card.inputs.inputs.earlier]
-    found = _run(network, volume, references, shown, task, region)
+
+
+def earlier_of(
+    task: Task,
+    paths: ExperimentPaths,
+    region: WrittenRegion,
+    network: LoadedNetwork,
+    greys: Greys | None = None,
+) -> Sequence[EarlierScan]:
+    """Lay the earlier scans of a task that the network wants to see over the present one."""
+    if not _wants_earlier(task, network):
+        return ()
+    wanted = network.model.card.inputs.inputs.earlier
+    return [scan for scan in read_earlier(task, paths, region, greys) if scan.which in wanted]
+
+
+def _wants_earlier(task: Task, network: LoadedNetwork) -> bool:
+    return bool(task.arguments["shown"] and network.model.card.inputs.inputs.earlier)
+
+
+def write_passes(
+    task: Task,
+    paths: ExperimentPaths,
+    region: WrittenRegion,
+    volume: VolumeSource,
+    references: GreyReferences,
+    network: LoadedNetwork,
+    found: NetworkPass,
+    apart: NetworkPass | None,
+) -> Mapping[str, Any]:  # fields of a LabelsReady
+    """Write the labels of a region.
+
+    Parameters
+    ----------
+    task, paths, region, volume, references, network
+        As for the other functions here.
+    found
+        What the network makes of it, with the earlier scans that could be shown.
+    apart
+        The same without them; None if none was shown.
+    """
+    parameters = task.parameters
     labels, relabelled = _labels(found, references, task, region)
     written = {LABEL_NAME: labels}
     agreement = None
-    alone = found
-    if shown:
-        alone = _run(network, volume, references, (), task, region)
-        written[SINGLE_SCAN_LABEL_NAME], _ = _labels(alone, references, task, region)
-        same = found.segments == alone.segments
+    if apart is not None:
+        written[SINGLE_SCAN_LABEL_NAME], _ = _labels(apart, references, task, region)
+        same = found.segments == apart.segments
         agreement = float(np.count_nonzero(same)) / same.size
-    distribution = _distribution(network, volume, references, alone, region.voxel_um)
+    distribution = _distribution(network, volume, references, apart or found, region.voxel_um)
     region.write_labels(written)
     if found.probabilities is not None:
         folder = paths.root / "probabilities" / region.path.name
@@ -88,8 +144,12 @@ def label_by_network(
         "model_sha256": network.model.sha256,
         "engine": network.chosen.text,
         "polarity": parameters["polarity"],
-        "single_scan_label_name": SINGLE_SCAN_LABEL_NAME if shown else None,
-        "earlier_scans": tuple(place["scan"] for place in task.arguments["shown"] if shown),
+        "single_scan_label_name": SINGLE_SCAN_LABEL_NAME if apart is not None else None,
+        "earlier_scans": tuple(
+            place["scan"]
+            for which, place in zip(EARLIER, task.arguments["shown"], strict=False)
+            if which in found.shown
+        ),
         "soft_voxels": found.soft_voxels,
         "confidence": ConfidenceFinding(
             mean=found.mean_confidence,
@@ -104,6 +164,7 @@ def label_by_network(
         "flags": (
             *_voxel_flags(network, region.voxel_um),
             *((UNLIKE_FLAG,) if _is_unlike(distribution) else ()),
+            *((SINGLE_SCAN_FLAG,) if _wants_earlier(task, network) and not found.shown else ()),
         ),
     }
 
@@ -173,17 +234,6 @@ def usable_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     allowed = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return min(cores, int(allowed)) if allowed.isdecimal() and int(allowed) else cores
-
-
-def _earlier(task: Task, paths: ExperimentPaths, region: WrittenRegion) -> Sequence[EarlierScan]:
-    """Lay the earlier scans that the task names over this one."""
-    places = task.arguments["shown"]
-    if not places:
-        return ()
-    columns = (region.shape[0], region.shape[2])
-    now = read_shifts(paths, task.arguments["maps_path"], columns, region.voxel_um)
-    previous, first = places
-    return read_earlier(paths, {"previous": previous, "first": first}, now, region.voxel_um)
 
 
 def _run(

@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 
 from lithoscope_messages import Fact, LabelsReady, StageName, TransformReady
-from lithoscope_models.network_pass import region_references
-from lithoscope_pipeline.geometry import Roi
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.reference_frame import HOMOGRAPHY_FLAG
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.settings.segment_table import SegmentSettings
-from lithoscope_services.stage import Task, make_task
-from lithoscope_services.stages.inputs import fact_parts, reference_scan, settings_of
-from lithoscope_services.stages.register_frame import frame_transform
+from lithoscope_services.stage import Json, Task, make_task
+from lithoscope_services.stages.inputs import fact_parts, reference_scan
 from lithoscope_services.stages.segment.earlier import (
     SINGLE_SCAN_FLAG,
     describe_earlier,
@@ -32,8 +29,9 @@ from lithoscope_services.stages.segment.layers import (
     read_anatomy_reference,
 )
 from lithoscope_services.stages.segment.network import label_by_network
+from lithoscope_services.stages.segment.parts import begin_parts, finish_parts, label_part
+from lithoscope_services.stages.segment.region import region_of, resampled
 from lithoscope_services.stages.segment.written import LABEL_NAME, WrittenRegion
-from lithoscope_services.stages.stored_volume import StoredVolume
 from lithoscope_store import ExperimentPaths, Store, array_sha256
 
 #: Change nothing but how fast a task is done.
@@ -41,23 +39,23 @@ _WITHOUT_EFFECT = {"n_threads"}
 
 
 class SegmentStage:
-    """One task a scan; it needs the labels of earlier ones, and the scans in their frame."""
+    """One task a scan; networks are shown earlier scans, layers are compared with their labels."""
 
     name: StageName = "segment"
-    algorithm_version = 5
+    algorithm_version = 6
 
     def plan(self, history: History) -> Sequence[Task]:
-        """Give the registered scans that have no labels and whose references have some."""
+        """Give the registered scans that have no labels and all that they are compared with."""
         reference = reference_scan(history)
         if reference is None:
             return []
-        settings = settings_of(history).segment
+        settings = history.settings.segment
         tasks = []
         for scan in history.in_order():
             if scan.transform is None or scan.labels is not None or scan.failure is not None:
                 continue
             needed = _needed(history, scan, reference, settings)
-            if all(each.labels is not None for each in needed):
+            if settings.method == "network" or all(each.labels is not None for each in needed):
                 tasks.append(self._task(history, scan, needed, settings))
         return tasks
 
@@ -80,13 +78,12 @@ class SegmentStage:
             "rotation_deg": transform.rotation_deg,
             "shift_px": transform.shift_px,
             "centre_px": transform.centre_px,
-            "slab_rows": settings_of(history).reconstruct.slab_rows,
+            "slab_rows": history.settings.reconstruct.slab_rows,
             "homography": _homography(history),
         }
         arguments: dict[str, Any] = {
             "experiment": history.experiment,
             "path": scan.volume.path,
-            "earlier": [each.labels.path for each in needed if each.labels is not None],
             "flags": _flags(history, transform),
         }
         if by_network:
@@ -97,22 +94,22 @@ class SegmentStage:
                 "half_cycle": 0 if phase is None else phase.half_cycle,
                 "is_first_scan": is_first,
             }
-            shown = [describe_earlier(each) for each in needed]
             arguments |= {
                 "n_threads": settings.n_threads,
                 "maps_path": transform.maps_path,
-                "shown": shown if all(shown) else [],
+                "shown": [describe_earlier(each) for each in needed],
             }
-            if not arguments["shown"] and not is_first:
+            if not needed and not is_first:
                 arguments["flags"] = [*arguments["flags"], SINGLE_SCAN_FLAG]
+            compared = [key for each in needed for key in _registered_keys(each)]
+        else:
+            labelled = [each.labels for each in needed if each.labels is not None]
+            arguments["earlier"] = [labels.path for labels in labelled]
+            compared = [labels.work_key for labels in labelled]
         return make_task(
             self,
             scan.scan,
-            inputs=[
-                scan.volume.work_key,
-                transform.work_key,
-                *(each.labels.work_key for each in needed if each.labels is not None),
-            ],
+            inputs=[scan.volume.work_key, transform.work_key, *compared],
             parameters=parameters,
             arguments=arguments,
         )
@@ -120,43 +117,51 @@ class SegmentStage:
     def execute(self, task: Task, store_root: str) -> Iterator[Fact]:
         """Resample a scan into the reference frame and label it."""
         paths = Store(Path(store_root)).experiment(task.arguments["experiment"])
-        parameters = task.parameters
-        roi = Roi(**parameters["roi"])
-        region = WrittenRegion(
-            path=paths.volume(task.scan, task.key),
-            shape=roi.shape,
-            voxel_um=parameters["voxel_um"],
-            slab_rows=parameters["slab_rows"],
-        )
-        region.create(f"scan {task.scan} in the reference frame", task.key)
-        warp = parameters["homography"]
-        volume = region.resample(
-            StoredVolume(paths.resolve(task.arguments["path"])),
-            frame_transform(parameters),
-            roi,
-            None if warp is None else np.array(warp).reshape(3, 3),
-        )
-        references = region_references(volume)
-        if references.verdict != "resolved":
-            raise ServiceError(
-                f"scan {task.scan}: the layers of the cell were not found in the region of "
-                "interest; look at the slices of this scan and at its flats"
-            )
-        if parameters["method"] == "network":
-            fields = dict(label_by_network(task, paths, region, volume, references))
+        region, volume, references = resampled(task, paths)
+        if task.parameters["method"] == "network":
+            fields = label_by_network(task, paths, region, volume, references)
         else:
-            fields = dict(_by_layers(task, paths, region, volume[:, :, :], references))
-        yield LabelsReady(
+            fields = _by_layers(task, paths, region, volume[:, :, :], references)
+        yield self._labels_ready(task, paths, references, fields)
+
+    def begin(self, task: Task, store_root: str) -> Json:
+        """Resample a scan into the reference frame, and cut the passes over it into slabs."""
+        return begin_parts(task, store_root)
+
+    def do_part(self, task: Task, store_root: str, begun: Json, part: Any) -> Iterator[Fact]:
+        """Run the network over some slabs."""
+        label_part(task, store_root, begun, part)
+        yield from ()
+
+    def finish(
+        self, task: Task, store_root: str, begun: Json, facts: Sequence[Fact]
+    ) -> Iterator[Fact]:
+        """Write the labels of all slabs."""
+        del facts
+        paths = Store(Path(store_root)).experiment(task.arguments["experiment"])
+        references, fields = finish_parts(task, paths, begun)
+        yield self._labels_ready(task, paths, references, fields)
+
+    def _labels_ready(
+        self,
+        task: Task,
+        paths: ExperimentPaths,
+        references: GreyReferences,
+        fields: Mapping[str, Any],
+    ) -> LabelsReady:
+        region = region_of(task, paths)
+        found = dict(fields)
+        return LabelsReady(
             **fact_parts(task, self.name, task.key),
             algorithm_version=self.algorithm_version,
             path=paths.relative(region.path),
             label_name=LABEL_NAME,
-            shape=roi.shape,
-            voxel_um=parameters["voxel_um"],
+            shape=region.shape,
+            voxel_um=region.voxel_um,
             cnr_li_electrolyte=references.cnr,
             grey=grey_finding(references),
-            flags=(*task.arguments["flags"], *fields.pop("flags", ())),
-            **fields,
+            flags=(*task.arguments["flags"], *found.pop("flags", ())),
+            **found,
         )
 
 
@@ -177,10 +182,14 @@ def _by_layers(
     }
 
 
+def _registered_keys(scan: ScanHistory) -> list[str]:
+    return [fact.work_key for fact in (scan.volume, scan.transform) if fact is not None]
+
+
 def _needed(
     history: History, scan: ScanHistory, reference: int, settings: SegmentSettings
 ) -> list[ScanHistory]:
-    """Give the scans that must be labelled first, as this one is compared with them."""
+    """Give the scans that this one is compared with."""
     if settings.method == "layers":
         return needed_scans(history, scan, reference)
     if scan.scan == reference or not settings.earlier_scans:
