@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.errors import ShapeError
-from lithoscope_pipeline.measure import Reading, measure_labels
+from lithoscope_pipeline.measure import Measurement, Reading, measure_labels
 from lithoscope_pipeline.metric import Metric
 from lithoscope_services.errors import SourceError
 from lithoscope_services.stages.measure.stored_labels import StoredLabels
@@ -67,17 +67,17 @@ def measure_label_file(
         raise SourceError(f"{path}: {error}; see lithoscope measure --help") from error
     metrics = measurement.metrics
     if model is not None:
-        metrics = _with_intervals(metrics, path, labels.shape, model, edge_um)
+        metrics = _with_intervals(measurement, path, labels.shape, model, edge_um)
     return {name: asdict(metric) for name, metric in sorted(metrics.items())}
 
 
 def _with_intervals(
-    metrics: dict[str, Metric], path: Path, shape: tuple[int, ...], model: str, voxel_um: float
+    measurement: Measurement, path: Path, shape: tuple[int, ...], model: str, voxel_um: float
 ) -> dict[str, Metric]:
     from lithoscope_services.file_intervals import with_file_intervals
 
     try:
-        return with_file_intervals(metrics, path, shape, model=model, voxel_um=voxel_um)
+        return with_file_intervals(measurement, path, shape, model=model, voxel_um=voxel_um)
     except (NotStoredError, StoreFormatError) as error:
         raise SourceError(
             f"{path}: {error}; intervals need the image that the labels lie in, leave out --model"

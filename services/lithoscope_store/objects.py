@@ -9,7 +9,7 @@ from typing import Any, Final
 from lithoscope_store.durable import make_directory, write_atomic
 from lithoscope_store.errors import CorruptDataError, NotStoredError, StoreFormatError
 
-#: Raised when the columns change.
+#: Raised when a column goes or changes its meaning; new ones may come.
 OBJECTS_VERSION: Final = 1
 _MAX_BYTES: Final = 64 * 2**20
 

@@ -34,6 +34,7 @@ from lithoscope_pipeline.measure.report import (
 )
 from lithoscope_pipeline.measure.runs import LabelSource
 from lithoscope_pipeline.measure.scan import Reading
+from lithoscope_pipeline.measure.voltage_envelope import measure_voltage_envelope
 
 __all__ = [
     "UM3_PER_MAH",
@@ -65,4 +66,5 @@ __all__ = [
     "measure_labels",
     "measure_rate",
     "measure_short_eta",
+    "measure_voltage_envelope",
 ]

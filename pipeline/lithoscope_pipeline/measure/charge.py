@@ -100,6 +100,50 @@ def measure_charge(
     }
 
 
+def measure_efficiency(
+    metrics: Mapping[str, Metric],
+    charge: ChargeState | None,
+    half_cycle_start: Mapping[str, Metric] | None,
+) -> Metric:
+    """Give the share of the plated lithium that has been stripped again, as the image shows it.
+
+    Parameters
+    ----------
+    metrics, charge, half_cycle_start
+        As for `measure_charge`.
+
+    Returns
+    -------
+    Metric
+        ``coulombic_efficiency_ct``: what the plating side lost in this half-cycle over what it
+        gained in the one before, at its end: when the net charge is within half a pulse of zero.
+        Without a value before that. Equal to the efficiency of the charge if the plated layer is
+        as porous when it is stripped as when it was plated.
+    """
+    if charge is None:
+        return not_measured("1", "no_electrochemistry")
+    if half_cycle_start is None or charge.receiving_side == "plating":
+        return not_measured("1", "nothing_stripped_yet")
+    if not is_discharged(charge):
+        return not_measured("1", "net_charge_not_zero")
+    gained = half_cycle_start.get("li_travelled_volume_um3")
+    now = side_volume_um3(metrics, "plating")
+    then = side_volume_um3(half_cycle_start, "plating")
+    if gained is None or gained.value is None or now.value is None or then.value is None:
+        return not_measured("1", "side_volume_unknown")
+    if gained.value <= 0:
+        return not_measured("1", "nothing_plated")
+    return measured(
+        (then.value - now.value) / gained.value, "1", voxels=now.voxels, flags=_flags(charge)
+    )
+
+
+def is_discharged(charge: ChargeState) -> bool:
+    """Say whether all charge has been taken back, to half a pulse."""
+    pulse_mah = charge.charge_mAh / charge.n_pulses if charge.n_pulses else 0.0
+    return abs(charge.net_charge_mAh) <= pulse_mah / 2
+
+
 def side_volume_um3(metrics: Mapping[str, Metric], side: Side) -> Metric:
     """Add up the lithium of one side; dendrites grow from the side that is plated first."""
     names = {

@@ -66,13 +66,33 @@ def _shifted(a: Map, b: Map) -> Map:
     a = a - a.mean()
     both = np.block([[b, b[:, ::-1]], [b[::-1], b[::-1, ::-1]]])
     shape = both.shape
-    window = np.conj(fft.rfft2(np.ones_like(a), s=shape))
-    mean = fft.irfft2(fft.rfft2(both) * window, s=shape) / a.size
-    square = fft.irfft2(fft.rfft2(both * both) * window, s=shape) / a.size
-    product = fft.irfft2(fft.rfft2(both) * np.conj(fft.rfft2(a, s=shape)), s=shape) / a.size
-    spread = np.sqrt(np.maximum(square - mean * mean, _ROUNDING * square[0, 0]) * (a * a).mean())
+    # Each transform is as large as four maps: no more of them at a time than must be.
+    square = fft.rfft2(both * both)
+    window = fft.rfft2(np.ones_like(a), s=shape)
+    np.conj(window, out=window)
+    square *= window
+    square = _map_of(square, shape) / a.size
+    least = _ROUNDING * square[0, 0]
+    of_both = fft.rfft2(both)
+    del both
+    window = np.multiply(of_both, window, out=window)
+    mean = _map_of(window, shape) / a.size
+    del window
+    square -= mean * mean
+    del mean
+    spread = np.sqrt(np.maximum(square, least, out=square) * (a * a).mean())
+    del square
+    of_first = fft.rfft2(a, s=shape)
+    of_both *= np.conj(of_first, out=of_first)
+    del of_first
+    product = _map_of(of_both, shape) / a.size
     # A window in which nothing varies correlates with nothing.
     return np.asarray(np.divide(product, spread, out=np.zeros_like(product), where=spread > 0))
+
+
+def _map_of(transform: NDArray[np.complex128], shape: tuple[int, int]) -> Map:
+    """Go back from a transform, which is used up, to its map."""
+    return np.asarray(fft.irfft2(transform, s=shape, overwrite_x=True))
 
 
 def _in_blocks(image: Map) -> Map:

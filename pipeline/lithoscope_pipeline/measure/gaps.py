@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lithoscope_pipeline.geometry import FloatImage
 from lithoscope_pipeline.measure.components import Pieces, connect_runs
-from lithoscope_pipeline.measure.connectivity import Connectivity
+from lithoscope_pipeline.measure.connectivity import NONE, PLATING, STRIPPING, Connectivity
 from lithoscope_pipeline.measure.nearest import (
     FAR,
     Target,
@@ -78,10 +78,10 @@ def measure_gaps(
     """
     is_small = dendrites.voxels < MIN_OBJECT_VOXELS
     is_small[0] = False
-    plated = make_solid(
-        runs, connectivity.plating & ~is_small[dendrites.number], without_bumps=True
-    )
-    stripped = make_solid(runs, connectivity.stripping, without_bumps=True)
+    is_believed = ~dendrites.mark(is_small, len(runs.rows))
+    plated = make_solid(runs, (connectivity.side == PLATING) & is_believed, without_bumps=True)
+    del is_believed
+    stripped = make_solid(runs, connectivity.side == STRIPPING, without_bumps=True)
     if not plated.n_voxels or not stripped.n_voxels:
         return _no_gaps(runs, dendrites)
 
@@ -128,7 +128,7 @@ def _of_dendrites(
     stretches: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Give the way from each dendrite, voxels; columns whose own way begins at it are known."""
-    groups = dendrites.number[plated.run]
+    groups = dendrites.of(plated.run)
     known = np.full(dendrites.n + 1, FAR, np.int64)
     begun = stretches >= 0
     np.minimum.at(known, groups[stretches[begun]], squares[begun])
@@ -146,13 +146,13 @@ def _stepping_stone_px(
     runs: LabelRuns, connectivity: Connectivity, target: Target, plated: Solid
 ) -> float:
     """Find the shortest way that touches one detached object of at least 27 voxels."""
-    stones = connect_runs(runs, connectivity.disconnected)
+    stones = connect_runs(runs, connectivity.side == NONE)
     is_large = stones.voxels >= MIN_OBJECT_VOXELS
     is_large[0] = False
     if not is_large.any():
         return np.inf
-    solid = make_solid(runs, is_large[stones.number])
-    groups = stones.number[solid.run]
+    solid = make_solid(runs, stones.mark(is_large, len(runs.rows)))
+    groups = stones.of(solid.run)
     unknown = np.full(stones.n + 1, FAR, np.int64)
     ahead = nearest_of_groups(solid, groups, target, unknown)
     behind = nearest_of_groups(solid, groups, make_target(plated), unknown)

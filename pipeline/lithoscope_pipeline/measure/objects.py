@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.measure.components import (
-    Counts,
     Mask,
     Pieces,
     cut_by_border,
@@ -23,6 +22,15 @@ Event = Literal["first", "born", "grown", "merged", "split"]
 #: Kept of each scan, the largest of dendrites and pits together.
 MAX_OBJECTS: Final = 10_000
 KINDS: Final[tuple[tuple[Kind, Label], ...]] = (("dendrite", Label.DENDRITE), ("pit", Label.PIT))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existence:
+    """The chance that an object is there, and its 95 % interval, 0 to 1."""
+
+    chance: float
+    low95: float
+    high95: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +64,8 @@ class TrackedObject:
         Tracks of the scan before that it overlaps, the one whose number it keeps first.
     speed_um_per_pulse
         Change of its height per pulse; None without a scan before, or a pulse between.
+    existence
+        Chance that it exists; None where nothing is calibrated.
     """
 
     kind: Kind
@@ -71,6 +81,7 @@ class TrackedObject:
     event: Event = "first"
     parents: tuple[int, ...] = ()
     speed_um_per_pulse: float | None = None
+    existence: Existence | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -184,7 +195,11 @@ def _largest(pieces: Pieces) -> NDArray[np.intp]:
 
 
 def _heights_um(
-    found: ScanObjects, kind: Kind, first: Counts, last: Counts, voxel_um: float
+    found: ScanObjects,
+    kind: Kind,
+    first: NDArray[np.int32],
+    last: NDArray[np.int32],
+    voxel_um: float,
 ) -> NDArray[np.float64]:
     if kind == "dendrite":
         return found.dendrite_heights_um

@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from lithoscope_pipeline.errors import ParameterError
 from lithoscope_pipeline.geometry import FloatImage
 from lithoscope_pipeline.labels import Label
+from lithoscope_pipeline.measure.bridge import measure_bridge
 from lithoscope_pipeline.measure.cavities import CavityFindings, measure_cavities
 from lithoscope_pipeline.measure.charge import (
     RECORD_GAP,
     UM2_PER_CM2,
     ChargeState,
+    is_discharged,
     measure_charge,
+    measure_efficiency,
 )
 from lithoscope_pipeline.measure.components import Pieces
 from lithoscope_pipeline.measure.connectivity import connect_lithium, measure_dead_lithium
 from lithoscope_pipeline.measure.counts import conservation_residual, measure_counts
 from lithoscope_pipeline.measure.current_density import GrowthStep, map_current_density
+from lithoscope_pipeline.measure.dispersion import measure_dispersion
 from lithoscope_pipeline.measure.gaps import Gaps, measure_gaps
 from lithoscope_pipeline.measure.layers import measure_layers
 from lithoscope_pipeline.measure.maps import measure_maps
@@ -27,10 +31,12 @@ from lithoscope_pipeline.measure.objects import (
     ScanObjects,
     list_objects,
 )
+from lithoscope_pipeline.measure.roughness import measure_roughness
 from lithoscope_pipeline.measure.runs import LabelSource
 from lithoscope_pipeline.measure.scan import Reading, ReadScan, read_scan
 from lithoscope_pipeline.measure.tips import dendrite_heights_px, measure_tip
 from lithoscope_pipeline.measure.tracking import EarlierObjects, track_objects
+from lithoscope_pipeline.measure.whole_cell import measure_whole_cell_gap
 from lithoscope_pipeline.metric import Metric, measured, not_measured
 
 
@@ -162,6 +168,9 @@ def measure_labels(
     """
     _check(voxel_um=voxel_um, active_area_cm2=active_area_cm2)
     scan = read_scan(labels, voxel_um=voxel_um, lithium_share=lithium_share, reading=reading)
+    earlier = EarlierScans() if earlier is None else earlier
+    # Correlations need the most for a while: they come before anything else is kept.
+    cavities = _measure_cavities(scan, earlier.charged, unsegmented, reading)
     metrics = measure_counts(scan.counts, voxel_um=voxel_um, unsegmented=unsegmented)
     metrics |= measure_layers(scan.faces, voxel_um=voxel_um)
 
@@ -176,8 +185,6 @@ def measure_labels(
     metrics["penetration_fraction"] = _penetration(metrics["tip_height_um"], first_scan)
     metrics["li_conservation_residual_um3"] = conservation_residual(metrics, first_scan)
 
-    earlier = EarlierScans() if earlier is None else earlier
-    cavities = _measure_cavities(scan, earlier.charged, unsegmented, reading)
     metrics |= cavities.metrics
     metrics |= _measure_area_and_charge(
         metrics,
@@ -192,6 +199,12 @@ def measure_labels(
         dendrite_gaps_um=gaps.of_dendrites_um,
     )
     objects = _list_objects(scan, found, earlier.previous, reading)
+    metrics |= measure_roughness(scan.heights)
+    metrics |= measure_dispersion(objects, plane=scan.runs.plane, voxel_um=voxel_um)
+    metrics["whole_cell_gap_um"] = measure_whole_cell_gap(
+        gaps.map_um, metrics["remaining_gap_um"], metrics["area_seen_fraction"], voxel_um=voxel_um
+    )
+    metrics["bridge_probability"] = _bridge(labels, lithium_share, reading)
     # Pieces and maps are both large: one goes before the other comes.
     del dendrites, found
     maps = measure_maps(scan, gap_um=gaps.map_um, void_depth_um=cavities.void_depth_um)
@@ -253,6 +266,13 @@ def _list_objects(
     return track_objects(scan, found, listed, before)
 
 
+def _bridge(
+    labels: LabelSource, lithium_share: LabelSource | None, reading: Reading | None
+) -> Metric:
+    slab_slices = (Reading() if reading is None else reading).slab_slices
+    return measure_bridge(labels, lithium_share, slab_slices=slab_slices)
+
+
 def _current_maps(scan: ReadScan, previous: PreviousScan | None) -> dict[str, FloatImage]:
     """Map where the current flowed on both sides."""
     if previous is None or previous.step is None:
@@ -273,8 +293,7 @@ def _remaining_plated(metrics: Mapping[str, Metric], charge: ChargeState | None)
     """Give the plated lithium that is left when all charge has been taken back."""
     if charge is None:
         return not_measured("um3", "no_electrochemistry")
-    pulse_mah = charge.charge_mAh / charge.n_pulses if charge.n_pulses else 0.0
-    if abs(charge.net_charge_mAh) > pulse_mah / 2:
+    if not is_discharged(charge):
         return not_measured("um3", "net_charge_not_zero")
     parts = [metrics[f"{name}_volume_um3"] for name in ("deposited", "dendrite")]
     volume = sum(part.value or 0.0 for part in parts)
@@ -301,11 +320,15 @@ def _measure_area_and_charge(
         reason = not_measured("1", "no_active_area")
         unknown = measure_charge(metrics, None, half_cycle_start=None, area_seen_fraction=1.0)
         blank = {name: not_measured(m.unit, "no_active_area") for name, m in unknown.items()}
+        blank["coulombic_efficiency_ct"] = reason
         return {"area_seen_fraction": reason, **blank}
     seen = area_um2 / (active_area_cm2 * UM2_PER_CM2)
     half_cycle_start = metrics if reference is None else reference.half_cycle_start
     return {
         "area_seen_fraction": measured(seen, "1"),
+        "coulombic_efficiency_ct": measure_efficiency(
+            metrics, charge, None if reference is None else half_cycle_start
+        ),
         **measure_charge(
             metrics, charge, half_cycle_start=half_cycle_start, area_seen_fraction=seen
         ),

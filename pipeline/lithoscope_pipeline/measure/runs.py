@@ -70,7 +70,9 @@ class LabelRuns:
         return LabelRuns(shape=self.shape, begins=self.begins, rows=rows, labels=labels)
 
 
-def encode_runs(labels: LabelSource, *, slab_slices: int = 64, n_workers: int = 1) -> LabelRuns:
+def encode_runs(
+    labels: LabelSource, *, slab_slices: int = 64, n_workers: int = 1, most: int = max(Label)
+) -> LabelRuns:
     """Read a label volume slab by slab and keep its runs.
 
     Parameters
@@ -81,6 +83,8 @@ def encode_runs(labels: LabelSource, *, slab_slices: int = 64, n_workers: int = 
         Slices that are read together; memory goes with it, the result does not.
     n_workers
         Threads; each has a slab of its own.
+    most
+        Largest number that may stand in a voxel.
 
     Returns
     -------
@@ -106,10 +110,10 @@ def encode_runs(labels: LabelSource, *, slab_slices: int = 64, n_workers: int = 
         raise ShapeError(msg)
     starts = range(0, shape[0], slab_slices)
     if n_workers == 1:
-        slabs = [_encode_slab(labels, z0, slab_slices) for z0 in starts]
+        slabs = [_encode_slab(labels, z0, slab_slices, most) for z0 in starts]
     else:
         with ThreadPoolExecutor(n_workers) as pool:
-            slabs = list(pool.map(lambda z0: _encode_slab(labels, z0, slab_slices), starts))
+            slabs = list(pool.map(lambda z0: _encode_slab(labels, z0, slab_slices, most), starts))
     counts = np.concatenate([slab.counts for slab in slabs])
     begins = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=begins[1:])
@@ -128,8 +132,8 @@ class _Slab:
     labels: NDArray[np.uint8]
 
 
-def _encode_slab(source: LabelSource, z0: int, slab_slices: int) -> _Slab:
-    parts = [_encode_slice(image) for image in _slices(source, z0, slab_slices)]
+def _encode_slab(source: LabelSource, z0: int, slab_slices: int, most: int) -> _Slab:
+    parts = [_encode_slice(image, most) for image in _slices(source, z0, slab_slices, most)]
     return _Slab(
         counts=np.concatenate([part.counts for part in parts]),
         rows=np.concatenate([part.rows for part in parts]),
@@ -137,21 +141,21 @@ def _encode_slab(source: LabelSource, z0: int, slab_slices: int) -> _Slab:
     )
 
 
-def _slices(source: LabelSource, z0: int, slab_slices: int) -> Iterator[LabelVolume]:
+def _slices(source: LabelSource, z0: int, slab_slices: int, most: int) -> Iterator[LabelVolume]:
     stop = min(z0 + slab_slices, source.shape[0])
     slab = source[slice(z0, stop), slice(None), slice(None)]
     for image in slab:
-        if slab.dtype != np.uint8 and (image.min() < 0 or image.max() > max(Label)):
-            msg = f"labels reach {image.min()}..{image.max()}, classes are 0 to {max(Label)}"
+        if slab.dtype != np.uint8 and (image.min() < 0 or image.max() > most):
+            msg = f"labels reach {image.min()}..{image.max()}, classes are 0 to {most}"
             raise ShapeError(msg)
         yield np.ascontiguousarray(image, np.uint8)
 
 
-def _encode_slice(image: LabelVolume) -> _Slab:
+def _encode_slice(image: LabelVolume, most: int) -> _Slab:
     counts = np.empty(image.shape[1], np.int64)
     largest = _count(image, counts)
-    if largest > max(Label):
-        msg = f"labels reach {largest}, classes are 0 to {max(Label)}"
+    if largest > most:
+        msg = f"labels reach {largest}, classes are 0 to {most}"
         raise ShapeError(msg)
     n_runs = int(counts.sum())
     rows, labels = np.empty(n_runs, np.uint16), np.empty(n_runs, np.uint8)

@@ -41,10 +41,9 @@ def dendrite_heights_px(
     surface = plated_surface((lithium_px * voxel_um).astype(np.float32), voxel_um)
     mode_px = surface.mode_um.ravel() / voxel_um
 
-    chosen = np.flatnonzero(dendrites.number)
-    columns = np.searchsorted(runs.begins, chosen, side="right") - 1
-    above = n_y - runs.rows[chosen].astype(np.float64) - mode_px[columns]
-    np.maximum.at(heights, dendrites.number[chosen], above)
+    columns = np.searchsorted(runs.begins, dendrites.run, side="right") - 1
+    above = n_y - runs.rows[dendrites.run].astype(np.float64) - mode_px[columns]
+    np.maximum.at(heights, dendrites.number, above)
     return heights
 
 

@@ -17,6 +17,7 @@ from lithoscope_pipeline.measure.objects import (
     ScanObjects,
     TrackedObject,
 )
+from lithoscope_pipeline.measure.runs import LabelRuns
 from lithoscope_pipeline.measure.scan import ReadScan
 
 
@@ -151,10 +152,25 @@ def _shared_voxels(
     )
     shift = np.rint((after - before) / now.voxel_um).astype(np.int32).ravel()
     old, new, voxels = _overlaps(
-        then.runs.begins, then.runs.rows, earlier.pieces[kind].number,
-        now.runs.begins, now.runs.rows, found.pieces[kind].number, now.runs.shape[1], shift,
-    )  # fmt: skip
+        *_numbered(then.runs, earlier.pieces[kind]),
+        *_numbered(now.runs, found.pieces[kind]),
+        shift,
+    )
     return _sum_pairs(old, new, voxels)
+
+
+_Numbered = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]
+
+
+def _numbered(runs: LabelRuns, pieces: Pieces) -> _Numbered:
+    """Give the runs of pieces by themselves: begin of each column, rows, ends, numbers."""
+    begins = np.searchsorted(pieces.run, runs.begins).astype(np.int64)
+    low = runs.rows[pieces.run].astype(np.int64)
+    column = np.searchsorted(runs.begins, pieces.run, side="right")
+    following = np.minimum(pieces.run + 1, len(runs.rows) - 1)
+    is_last = pieces.run + 1 == runs.begins[column]
+    high = np.where(is_last, runs.shape[1], runs.rows[following]).astype(np.int64)
+    return begins, low, high, pieces.number
 
 
 def _sum_pairs(
@@ -169,17 +185,18 @@ def _sum_pairs(
 
 def _overlaps(
     t_begins: NDArray[np.int64],
-    t_rows: NDArray[np.uint16],
+    t_low: NDArray[np.int64],
+    t_high: NDArray[np.int64],
     t_number: NDArray[np.int32],
     begins: NDArray[np.int64],
-    rows: NDArray[np.uint16],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
     number: NDArray[np.int32],
-    n_y: int,
     shift: NDArray[np.int32],
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """List the common stretches of numbered runs: piece then, piece now, voxels."""
     empty = np.empty(0, np.int32)
-    place = (t_begins, t_rows, t_number, begins, rows, number, n_y, shift)
+    place = (t_begins, t_low, t_high, t_number, begins, low, high, number, shift)
     n = _list_overlaps(*place, empty, empty, empty)
     lists = tuple(np.empty(n, np.int32) for _ in range(3))
     if n:
@@ -189,20 +206,15 @@ def _overlaps(
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]  # numba has no types
-def _list_overlaps(t_begins, t_rows, t_number, begins, rows, number, n_y, shift, old, new, voxels):  # type: ignore[no-untyped-def]  # for numba
+def _list_overlaps(t_begins, t_low, t_high, t_number, begins, low, high, number, shift, old, new, voxels):  # type: ignore[no-untyped-def]  # for numba  # fmt: skip  # noqa: E501
     n = 0
     for column in range(len(begins) - 1):
-        t_stop, stop = t_begins[column + 1], begins[column + 1]
-        for t_run in range(t_begins[column], t_stop):
-            if t_number[t_run] == 0:
-                continue
-            t_end = t_rows[t_run + 1] if t_run + 1 < t_stop else n_y
-            low, high = t_rows[t_run] + shift[column], t_end + shift[column]
-            for run in range(begins[column], stop):
-                end = rows[run + 1] if run + 1 < stop else n_y
-                common = min(end, high) - max(np.int64(rows[run]), low)
-                if number[run] > 0 and common > 0:
+        for then in range(t_begins[column], t_begins[column + 1]):
+            first, stop = t_low[then] + shift[column], t_high[then] + shift[column]
+            for here in range(begins[column], begins[column + 1]):
+                common = min(high[here], stop) - max(low[here], first)
+                if common > 0:
                     if n < len(old):
-                        old[n], new[n], voxels[n] = t_number[t_run], number[run], common
+                        old[n], new[n], voxels[n] = t_number[then], number[here], common
                     n += 1
     return n

@@ -11,6 +11,7 @@ from lithoscope_models.calibration.residuals import ExperimentResiduals
 from lithoscope_models.calibration.tables import GapResiduals, MetricScore
 from lithoscope_pipeline.measure.intervals import FitParameters, MetricResiduals, fit_metric
 from lithoscope_pipeline.measure.intervals.conformal import (
+    coverage,
     covered,
     experiment_weights,
     intervals_of,
@@ -27,18 +28,19 @@ def score_metrics(experiments: Sequence[ExperimentResiduals]) -> dict[str, Metri
     ----------
     experiments
         As for `fit_calibration`. Within the families a fifth of the experiments of each is held
-        out in turn; then each family is left out whole, from the choice of the widening too.
+        out in turn; then each family is left out whole.
     """
     families = sorted({each.family for each in experiments})
     scores = {}
     for name in metric_names(experiments):
         residuals = residuals_of(experiments, name)
         # Nothing that is seen as nothing proves no interval.
-        residuals = residuals.where((residuals.measured != 0) | (residuals.truth != 0))
+        is_there = (residuals.seen.size != 0) | (residuals.truth != 0)
         parameters = fit_parameters(name, experiments[0].voxel_um)
-        n_experiments = len(np.unique(residuals.experiment))
+        n_experiments = residuals.where(is_there).n_experiments
+        # A fold, or a family of six, is held out.
         if n_experiments * (1 - 1 / _FOLDS) >= parameters.least_experiments:
-            scores[name] = _score(residuals, parameters, families)
+            scores[name] = _score(residuals, is_there, parameters, families)
     return scores
 
 
@@ -66,8 +68,12 @@ def gap_residuals(experiments: Sequence[ExperimentResiduals]) -> tuple[GapResidu
 
 
 def _score(
-    residuals: MetricResiduals, parameters: FitParameters, families: Sequence[str]
+    residuals: MetricResiduals,
+    is_there: NDArray[np.bool_],
+    parameters: FitParameters,
+    families: Sequence[str],
 ) -> MetricScore:
+    """Judge a metric where it is there, in truth or in labels; it is fitted to all scans."""
     folds = _fold_of(residuals)
     inside = np.zeros(len(residuals.truth), dtype=bool)
     width = np.zeros(len(residuals.truth))
@@ -76,33 +82,47 @@ def _score(
         table = fit_metric(residuals.where(~held_out), parameters)
         test = residuals.where(held_out)
         inside[held_out] = covered(table, test)
-        low, high = intervals_of(table, test.measured, test.cnr, test.blur_px)
+        low, high = intervals_of(table, test.seen)
         width[held_out] = high - low
-    weights = experiment_weights(residuals.experiment)
-    within_family, left_out = {}, {}
-    for number in np.unique(residuals.family):
-        of_family = residuals.family == number
-        name = families[number]
-        within_family[name] = float(np.average(inside[of_family], weights=weights[of_family]))
-        others = residuals.where(~of_family)
-        if len(np.unique(others.experiment)) >= parameters.least_experiments:
-            # What is more blurred than all that is known has no interval: it proves nothing.
-            judged = of_family & (residuals.blur_px <= others.blur_px.max())
-            found = covered(fit_metric(others, parameters), residuals.where(judged))
-            if len(found):
-                left_out[name] = float(np.average(found, weights=weights[judged]))
-    errors = residuals.measured - residuals.truth
+    judged = residuals.where(is_there)
+    weights = experiment_weights(judged.experiment)
+    inside, width = inside[is_there], width[is_there]
+    errors = judged.seen.size - judged.truth
     low_error, high_error = np.quantile(errors, (0.025, 0.975))
     return MetricScore(
         within=float(np.average(inside, weights=weights)),
-        within_family=within_family,
-        left_out=left_out,
+        within_family={
+            families[number]: float(np.average(inside[of], weights=weights[of]))
+            for number in np.unique(judged.family)
+            for of in [judged.family == number]
+        },
+        left_out=_left_out(residuals, is_there, parameters, families),
         width=float(np.average(width, weights=weights)),
         spread=float(high_error - low_error),
         error=float(np.sqrt(np.average(errors**2, weights=weights))),
         bias=float(np.average(errors, weights=weights)),
-        n_experiments=len(np.unique(residuals.experiment)),
+        n_experiments=judged.n_experiments,
     )
+
+
+def _left_out(
+    residuals: MetricResiduals,
+    is_there: NDArray[np.bool_],
+    parameters: FitParameters,
+    families: Sequence[str],
+) -> dict[str, float]:
+    """Cover each family with intervals that have seen nothing of it."""
+    out = {}
+    for number in np.unique(residuals.family[is_there]):
+        of_family = residuals.family == number
+        others = residuals.where(~of_family)
+        n_others = residuals.where(~of_family & is_there).n_experiments
+        # What is more blurred than all that is known has no interval: it proves nothing.
+        judged = of_family & is_there & (residuals.seen.blur_px <= others.seen.blur_px.max())
+        if n_others >= parameters.least_experiments and judged.any():
+            table = fit_metric(others, parameters)
+            out[families[number]] = coverage(table, residuals.where(judged))
+    return out
 
 
 def _fold_of(residuals: MetricResiduals) -> NDArray[np.intp]:

@@ -7,12 +7,14 @@ import numpy as np
 
 from lithoscope_models.calibration.residuals import ExperimentResiduals, Trajectory
 from lithoscope_pipeline.measure.intervals import (
+    VOLUMES,
     Calibration,
     CalibrationRange,
     FitParameters,
     LabelOrigin,
     MetricResiduals,
     MetricTable,
+    SeenScans,
     fit_metric,
 )
 from lithoscope_pipeline.measure.intervals.kinds import (
@@ -51,8 +53,9 @@ def fit_calibration(
     for name in metric_names(experiments):
         residuals = residuals_of(experiments, name)
         parameters = fit_parameters(name, experiments[0].voxel_um)
-        enough = len(residuals.measured) >= _LEAST_VALUES
-        if enough and len(np.unique(residuals.experiment)) >= parameters.least_experiments:
+        is_there = (residuals.seen.size != 0) | (residuals.truth != 0)
+        n_experiments = residuals.where(is_there).n_experiments
+        if is_there.sum() >= _LEAST_VALUES and n_experiments >= parameters.least_experiments:
             metrics[name] = fit_metric(residuals, parameters)
     most_cnr = max(max(each.cnr) for each in experiments)
     blurs_px = [blur_px for each in experiments for blur_px in each.blur_px]
@@ -97,18 +100,39 @@ def residuals_of(experiments: Sequence[ExperimentResiduals], name: str) -> Metri
     for number, each in enumerate(experiments):
         unit = each.area_um2 if is_per_area(name) else 1.0
         trajectory = each.metrics.get(name, Trajectory(measured=(), truth=()))
-        values = zip(trajectory.measured, trajectory.truth, each.cnr, each.blur_px, strict=False)
+        values = zip(trajectory.measured, trajectory.truth, _scans(each), strict=False)
         rows += [
-            (measured / unit, truth / unit, cnr, blur_px, number, families.index(each.family))
-            for measured, truth, cnr, blur_px in values
-            if measured is not None and truth is not None and cnr >= LEAST_CNR
+            (measured / unit, truth / unit, number, families.index(each.family), *scan)
+            for measured, truth, scan in values
+            if measured is not None and truth is not None and scan[0] >= LEAST_CNR
         ]
-    measured, truth, cnr, blur_px, number_of, family_of = np.array(rows, float).reshape(-1, 6).T
+    table = np.array(rows, float).reshape(-1, 7 + len(VOLUMES))
+    measured, truth, number_of, family_of, cnr, blur_px, grain = table[:, :7].T
     return MetricResiduals(
-        measured=measured,
+        seen=SeenScans(
+            size=measured, cnr=cnr, blur_px=blur_px, grain=grain, volumes_um=table[:, 7:]
+        ),
         truth=truth,
-        cnr=cnr,
-        blur_px=blur_px,
         experiment=number_of.astype(np.intp),
         family=family_of.astype(np.intp),
     )
+
+
+def _scans(experiment: ExperimentResiduals) -> list[tuple[float, ...]]:
+    """Give contrast-to-noise, blur, grain and volumes of each scan; NaN where there is none."""
+    none = (None,) * len(experiment.cnr)
+    volumes = [
+        experiment.metrics[name].measured if name in experiment.metrics else none
+        for name in VOLUMES
+    ]
+    return [
+        (
+            cnr,
+            blur_px,
+            grain,
+            *(np.nan if value is None else value / experiment.area_um2 for value in values),
+        )
+        for cnr, blur_px, grain, *values in zip(
+            experiment.cnr, experiment.blur_px, experiment.grain, *volumes, strict=True
+        )
+    ]

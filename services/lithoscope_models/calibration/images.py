@@ -46,6 +46,8 @@ class CalibrationScans:
         Number of each scan, pulses before it, its half-cycle.
     charges
         What the cycler says at each scan.
+    stack_um
+        Distance of the outer faces in each scan, as the simulator has it.
     grey, truth
         Attenuation, float16, and true `Label` of each scan, shape (n_scans, n_z, n_y, n_x).
     shifts_px
@@ -61,6 +63,7 @@ class CalibrationScans:
     pulses: tuple[int, ...]
     half_cycles: tuple[int, ...]
     charges: tuple[ChargeState, ...]
+    stack_um: tuple[float, ...]
     grey: NDArray[np.float16]
     truth: NDArray[np.uint8]
     shifts_px: NDArray[np.float64]
@@ -175,6 +178,7 @@ def read_images(folder: Path) -> CalibrationScans:
         pulses=tuple(card["pulses"]),
         half_cycles=tuple(card["half_cycles"]),
         charges=tuple(ChargeState(**each) for each in card["charges"]),
+        stack_um=tuple(card["stack_um"]),
         grey=np.load(folder / "grey.npy", mmap_mode="r"),
         truth=np.load(folder / "truth.npz")["truth"],
         shifts_px=np.load(folder / "shifts.npy"),
@@ -244,8 +248,14 @@ def _card(
         "pulses": [point.pulse for point in points],
         "half_cycles": [point.half_cycle for point in points],
         "charges": [asdict(_charge(cell, scan, scans)) for scan in scans],
+        "stack_um": [_stack_um(cell, scan) for scan in scans],
         "simulator_version": SIMULATOR_VERSION,
     }
+
+
+def _stack_um(cell: SimulatedCell, scan: int) -> float:
+    planes = cell.planes(scan)
+    return planes.outer_high_um - planes.outer_low_um
 
 
 def _charge(cell: SimulatedCell, scan: int, scans: Sequence[int]) -> ChargeState:

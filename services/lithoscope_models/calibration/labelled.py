@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from lithoscope_models.network_pass import (
 from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, label_anatomy
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume
 from lithoscope_pipeline.labels import classes_of
+from lithoscope_pipeline.noise_grain import measure_grain
 from lithoscope_pipeline.segment import (
     GreyReferences,
     find_grey_references,
@@ -37,7 +39,9 @@ Source = Literal["network", "single_scan", "layers"]
 SOURCES: Final[tuple[Source, ...]] = ("network", "single_scan", "layers")
 
 #: Raised when the same network, or thresholds, may label the same image otherwise.
-LABELS_VERSION: Final = 1
+LABELS_VERSIONS: Final[Mapping[Source, int]] = MappingProxyType(
+    {"network": 2, "single_scan": 1, "layers": 2}
+)
 _SLAB_ROWS: Final = 32
 _POLARITY: Final = "denser_is_brighter"
 
@@ -52,13 +56,14 @@ class LabelledScans:
         Of each source that was asked for, `Label`, shape (n_scans, n_z, n_y, n_x).
     cnr
         Contrast-to-noise of lithium against electrolyte in each scan.
-    blur_px
-        How blurred its outer faces are.
+    blur_px, grain
+        How blurred its outer faces are, and how coarse its noise.
     """
 
     labels: Mapping[Source, NDArray[np.uint8]]
     cnr: tuple[float, ...]
     blur_px: tuple[float, ...]
+    grain: tuple[float, ...]
 
 
 def label_scans(
@@ -96,6 +101,7 @@ def label_scans(
         labels=labels,
         cnr=tuple(each.cnr for each in references),
         blur_px=tuple(_blur_px(scans, i) for i in range(len(scans.scans))),
+        grain=tuple(_grain(scans, i) for i in range(len(scans.scans))),
     )
 
 
@@ -108,7 +114,7 @@ def _read_or_make(
     sha256: str,
 ) -> NDArray[np.uint8]:
     of_whom = "" if source == "layers" else f"-{sha256[:10]}"
-    path = folder / f"labels-{source}{of_whom}-{LABELS_VERSION}.npz"
+    path = folder / f"labels-{source}{of_whom}-{LABELS_VERSIONS[source]}.npz"
     if path.is_file():
         return np.asarray(np.load(path)["labels"])
     if source == "layers":
@@ -129,6 +135,15 @@ def _blur_px(scans: CalibrationScans, index: int) -> float:
             f"{scans.name}, scan {scans.scans[index]}: the outer faces were not found"
         )
     return blur_px
+
+
+def _grain(scans: CalibrationScans, index: int) -> float:
+    grain = measure_grain(_grey(scans, index))
+    if grain is None:
+        raise TrainingDataError(
+            f"{scans.name}, scan {scans.scans[index]}: the electrodes were not found"
+        )
+    return grain
 
 
 def _references(scans: CalibrationScans, index: int) -> GreyReferences:

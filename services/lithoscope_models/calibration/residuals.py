@@ -3,21 +3,28 @@
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_models.calibration.images import CalibrationScans
 from lithoscope_models.calibration.labelled import (
-    LABELS_VERSION,
+    LABELS_VERSIONS,
     SOURCES,
     LabelledScans,
     Source,
     label_scans,
 )
+from lithoscope_models.calibration.seen_objects import (
+    SeenObjects,
+    objects_file,
+    read_seen_objects,
+    write_seen_objects,
+)
+from lithoscope_models.calibration.true_faces import ScanValues, with_true_faces
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.measure import ReferenceMetrics, measure_labels
 from lithoscope_pipeline.measure.report import EarlierScans
@@ -25,7 +32,8 @@ from lithoscope_pipeline.measure.version import METRICS_VERSION
 from lithoscope_pipeline.metric import Metric
 
 Values = tuple[float | None, ...]
-_ScanValues = dict[str, float | None]
+#: Raised when equal labels may have another truth, or more is kept of them.
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +60,13 @@ class ExperimentResiduals:
         Which experiment.
     voxel_um, area_um2
         Edge of a voxel; area of the region in the plane of the electrodes.
-    pulses, half_cycles, cnr, blur_px
-        Pulses before each scan, its half-cycle, its contrast-to-noise, and how blurred its outer
-        faces are.
+    pulses, half_cycles, cnr, blur_px, grain
+        Pulses before each scan, its half-cycle, its contrast-to-noise, how blurred its outer
+        faces are, and how coarse its noise is.
     metrics
         By name.
+    objects
+        By kind: which of the objects of the labels are there.
     """
 
     name: str
@@ -67,7 +77,9 @@ class ExperimentResiduals:
     half_cycles: tuple[int, ...]
     cnr: tuple[float, ...]
     blur_px: tuple[float, ...]
+    grain: tuple[float, ...]
     metrics: Mapping[str, Trajectory]
+    objects: Mapping[str, SeenObjects] = field(default_factory=dict)
 
 
 def measure_residuals(
@@ -97,38 +109,49 @@ def measure_residuals(
         If the layers of the cell or its outer faces are not found in a scan.
     """
     paths = {source: folder / _residuals_file(source, sha256) for source in sources}
-    missing = [source for source in sources if not paths[source].is_file()]
+    objects = {source: objects_file(folder, source, sha256) for source in sources}
+    missing = [
+        source for source in sources if not (paths[source].is_file() and objects[source].is_file())
+    ]
     if missing:
         scans = read_scans()
         labelled = label_scans(folder, scans, model, sha256, sources=missing)
         for source in missing:
-            residuals = _residuals(folder, scans, labelled, source)
-            _write(paths[source], asdict(residuals))
-    return {source: read_residuals(path) for source, path in paths.items()}
+            write_seen_objects(objects[source], labelled.labels[source], scans.truth, source)
+            if not paths[source].is_file():
+                residuals = _residuals(folder, scans, labelled, source)
+                _write(paths[source], asdict(residuals))
+    return {
+        source: replace(read_residuals(path), objects=read_seen_objects(objects[source]))
+        for source, path in paths.items()
+    }
 
 
 def _residuals_file(source: Source, sha256: str) -> str:
     # Thresholds are the same whatever the network.
     of_whom = "" if source == "layers" else f"-{sha256[:10]}"
-    return f"residuals-{source}{of_whom}-{LABELS_VERSION}-{METRICS_VERSION}.json"
+    versions = f"{LABELS_VERSIONS[source]}-{METRICS_VERSION}-{_VERSION}"
+    return f"residuals-{source}{of_whom}-{versions}.json"
 
 
 def _residuals(
     folder: Path, scans: CalibrationScans, labelled: LabelledScans, source: Source
 ) -> ExperimentResiduals:
-    truth = _true_values(folder, scans, source)
+    _, n_z, _, n_x = scans.truth.shape
+    area_um2 = n_z * n_x * scans.voxel_um**2
+    truth = with_true_faces(_true_values(folder, scans, source), scans, area_um2)
     found = [_values(each) for each in _measured(scans, labelled.labels[source], source)]
     names = sorted(set(found[0]) & set(truth[0]))
-    _, n_z, _, n_x = scans.truth.shape
     return ExperimentResiduals(
         name=scans.name,
         family=scans.family,
         voxel_um=scans.voxel_um,
-        area_um2=n_z * n_x * scans.voxel_um**2,
+        area_um2=area_um2,
         pulses=scans.pulses,
         half_cycles=scans.half_cycles,
         cnr=labelled.cnr,
         blur_px=labelled.blur_px,
+        grain=labelled.grain,
         metrics={
             name: Trajectory(
                 measured=tuple(each.get(name) for each in found),
@@ -139,17 +162,17 @@ def _residuals(
     )
 
 
-def _true_values(folder: Path, scans: CalibrationScans, source: Source) -> list[_ScanValues]:
+def _true_values(folder: Path, scans: CalibrationScans, source: Source) -> list[ScanValues]:
     """Measure the true labels, or read what was measured: it serves every network."""
     kind = "layers" if source == "layers" else "network"
     path = folder / f"truth-{kind}-{METRICS_VERSION}.json"
     if not path.is_file():
         _write(path, [_values(each) for each in _measured(scans, scans.truth, source)])
-    values: list[_ScanValues] = json.loads(path.read_text())
+    values: list[ScanValues] = json.loads(path.read_text())
     return values
 
 
-def _values(metrics: Mapping[str, Metric]) -> _ScanValues:
+def _values(metrics: Mapping[str, Metric]) -> ScanValues:
     return {name: metric.value for name, metric in metrics.items()}
 
 
@@ -179,6 +202,7 @@ def to_residuals(stored: Mapping[str, Any]) -> ExperimentResiduals:  # JSON
         half_cycles=tuple(stored["half_cycles"]),
         cnr=tuple(stored["cnr"]),
         blur_px=tuple(stored["blur_px"]),
+        grain=tuple(stored["grain"]),
         metrics=metrics,
     )
 

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 
 from lithoscope_models.calibration.draws import FAMILIES, Plan, draw_experiment
 from lithoscope_models.calibration.evaluation import gap_residuals, score_metrics
+from lithoscope_models.calibration.existence import fit_objects, judge_objects
 from lithoscope_models.calibration.fit import fit_calibration
 from lithoscope_models.calibration.images import (
     CalibrationScans,
@@ -215,14 +216,18 @@ def fit_file(residuals: Residuals, sha256: str, *, command: str = "") -> Calibra
         n_experiments=len(residuals["network"]),
         n_scans=sum(len(each.pulses) for each in residuals["network"]),
         calibrations=tuple(
-            fit_calibration(
-                each,
-                origin,
-                model_sha256="" if origin == "layers" else sha256,
-                measure_version=METRICS_VERSION,
+            replace(
+                fit_calibration(
+                    each,
+                    origin,
+                    model_sha256="" if origin == "layers" else sha256,
+                    measure_version=METRICS_VERSION,
+                ),
+                existence=fit_objects(each),
             )
             for origin, each in residuals.items()
         ),
         scores=scored,
         gaps={origin: gap_residuals(each) for origin, each in residuals.items()},
+        objects={str(origin): judge_objects(each) for origin, each in residuals.items()},
     )

@@ -44,12 +44,30 @@ class GapResiduals(BaseModel):
     true_um: tuple[float, ...]
 
 
+class Reliability(BaseModel):
+    """Chances that were given to held-out objects, and how many of these were there.
+
+    In tenths of chances, those without an object left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    given: Annotated[tuple[float, ...], Field(description="Mean chance")]
+    found: Annotated[tuple[float, ...], Field(description="Share of the objects that exists")]
+    n_objects: Annotated[tuple[int, ...], Field(description="How many")]
+    error: Annotated[
+        float,
+        Field(description="Mean distance of both, a fifth of the experiments held out in turn"),
+    ]
+    error_left_out: Annotated[float, Field(description="The same, each family left out in turn")]
+
+
 class CalibrationFile(BaseModel):
     """All that a calibration has found out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     simulator_version: int
     command: str
     families: tuple[str, ...]
@@ -61,6 +79,10 @@ class CalibrationFile(BaseModel):
     ]
     gaps: Annotated[
         dict[str, tuple[GapResiduals, ...]], Field(description="By origin of the labels")
+    ]
+    objects: Annotated[
+        dict[str, dict[str, Reliability]],
+        Field(default_factory=dict, description="By origin of the labels and kind of object"),
     ]
 
 

@@ -28,6 +28,7 @@ _QUALITY: Final = (
     "edge_on_coverage",
     "cnr_li_electrolyte",
     "edge_blur_px",
+    "noise_grain",
 )
 _UNIT_WORDS: Final = frozenset({"um", "um2", "um3", "px", "kGy", "mA", "mAh", "cm2"})
 _UNITS: Final = {"1": "", "um": "µm", "um2": "µm²", "um3": "µm³"}

@@ -23,6 +23,7 @@ _OBJECT_COLUMNS: Final = (
     ("base_area_um2", "base", "µm²"),
     ("gap_um", "gap", "µm"),
     ("speed_um_per_pulse", "speed", "µm/pulse"),
+    ("existence", "chance that it exists", ""),
     ("voxels", "voxels", ""),
     ("flags", "flags", ""),
 )

@@ -14,7 +14,12 @@ from lithoscope_pipeline.errors import ParameterError, ShapeError
 from lithoscope_pipeline.labels import LITHIUM, Label
 from lithoscope_pipeline.measure import Measurement, Reading, measure_labels
 from lithoscope_pipeline.measure.columns import count_columns, find_faces
-from lithoscope_pipeline.measure.components import connect_runs, measure_extents, runs_of
+from lithoscope_pipeline.measure.components import (
+    Pieces,
+    connect_runs,
+    measure_extents,
+    runs_of,
+)
 from lithoscope_pipeline.measure.nearest import (
     FAR,
     make_target,
@@ -70,6 +75,11 @@ def painted(runs: LabelRuns, values: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
+def in_voxels(runs: LabelRuns, pieces: Pieces) -> NDArray[np.int32]:
+    """Write the number of each piece into its voxels."""
+    return painted(runs, pieces.of(np.arange(len(runs.rows), dtype=np.int32)))
+
+
 def filled(solid: Solid, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     out = np.zeros(shape, bool)
     for column in range(len(solid.begins) - 1):
@@ -103,7 +113,7 @@ def test_pieces_are_those_of_scipy(seed: int) -> None:
     pieces = connect_runs(runs, runs_of(runs, LITHIUM))
 
     expected, n = ndimage.label(np.isin(labels, LITHIUM), ALL_NEIGHBOURS)
-    found = painted(runs, pieces.number)
+    found = in_voxels(runs, pieces)
     assert pieces.n == n
     assert len(np.unique(np.stack([expected.ravel(), found.ravel()]), axis=1).T) == len(
         np.unique(found)
@@ -119,7 +129,7 @@ def test_extents_are_those_of_the_voxels(seed: int) -> None:
     labels = made_up(seed, filling=0.5)
     runs = encode_runs(labels)
     pieces = connect_runs(runs, runs_of(runs, LITHIUM))
-    found = painted(runs, pieces.number)
+    found = in_voxels(runs, pieces)
 
     extents = measure_extents(runs, pieces)
 
@@ -145,7 +155,7 @@ def test_ways_are_those_of_a_distance_transform(seed: int) -> None:
     squares, _ = nearest_of_columns(queries, target)
     pieces = connect_runs(runs, chosen)
     unknown = np.full(pieces.n + 1, FAR, np.int64)
-    of_pieces = nearest_of_groups(queries, pieces.number[queries.run], target, unknown)
+    of_pieces = nearest_of_groups(queries, pieces.of(queries.run), target, unknown)
 
     plated, stripped = np.isin(labels, PLATED), np.isin(labels, STRIPPED)
     if not stripped.any():
@@ -155,7 +165,7 @@ def test_ways_are_those_of_a_distance_transform(seed: int) -> None:
     expected = np.where(plated, distance, np.inf).min(axis=1)
     found = np.where(squares == FAR, np.inf, np.sqrt(squares.astype(float)))
     np.testing.assert_allclose(found, expected)
-    numbers = painted(runs, pieces.number)
+    numbers = in_voxels(runs, pieces)
     nearest = [distance[numbers == piece].min() for piece in range(1, pieces.n + 1)]
     np.testing.assert_allclose(np.sqrt(of_pieces[1:].astype(float)), nearest)
 
@@ -252,4 +262,4 @@ def test_an_empty_set_of_runs_has_no_pieces() -> None:
     pieces = connect_runs(replace(runs), np.zeros(len(runs.rows), np.bool_))
 
     assert pieces.n == 0
-    assert not pieces.number.any()
+    assert not len(pieces.number)

@@ -8,29 +8,42 @@ from lithoscope_pipeline.measure.intervals.conformal import (
     FitParameters,
     MetricResiduals,
     fit_metric,
-    interval_of,
 )
+from lithoscope_pipeline.measure.intervals.existence import (
+    ExistenceSample,
+    existence_of,
+    fit_existence,
+)
+from lithoscope_pipeline.measure.intervals.features import VOLUMES, SeenScans
 from lithoscope_pipeline.measure.intervals.limits import NullSpread, null_spread
 from lithoscope_pipeline.measure.intervals.table import (
+    BiasTerm,
     Calibration,
     CalibrationRange,
-    IntervalCell,
+    ExistenceTable,
     LabelOrigin,
     MetricTable,
+    Reach,
 )
 
 __all__ = [
+    "VOLUMES",
+    "BiasTerm",
     "Calibration",
     "CalibrationRange",
+    "ExistenceSample",
+    "ExistenceTable",
     "FitParameters",
-    "IntervalCell",
     "IntervalContext",
     "LabelOrigin",
     "MetricResiduals",
     "MetricTable",
     "NullSpread",
+    "Reach",
+    "SeenScans",
+    "existence_of",
+    "fit_existence",
     "fit_metric",
-    "interval_of",
     "null_spread",
     "with_intervals",
 ]

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from lithoscope_pipeline.measure.charge import RECORD_GAP
-from lithoscope_pipeline.measure.intervals.conformal import interval_of
+from lithoscope_pipeline.measure.intervals.conformal import intervals_of
+from lithoscope_pipeline.measure.intervals.features import VOLUMES, SeenScans
 from lithoscope_pipeline.measure.intervals.kinds import (
     COMPARING,
     EXACT,
@@ -23,9 +26,10 @@ SINGLE_SCAN: Final = "single_scan_"
 NOT_CALIBRATED: Final = "interval_not_calibrated"
 #: Voxels, noise or registration are not as in the calibration.
 OUTSIDE: Final = "interval_outside_calibration"
-#: The region is larger than those of the calibration, and false pieces are likelier in it.
+#: So much larger than those of the calibration is the region that they do not tell what false
+#: pieces lie in it.
 SMALLER_REGION: Final = "calibrated_on_smaller_region"
-_AREA_RATIO: Final = 2.0
+_AREA_RATIO: Final = 16.0
 # Lengths are calibrated in micrometres: they hold for voxels that are nearly the same.
 _VOXEL_RATIO: Final = 1.25
 
@@ -47,6 +51,8 @@ class IntervalContext:
     cnr, blur_px
         Contrast-to-noise of lithium against electrolyte, and blur of the outer faces, None where
         they are not known.
+    grain
+        Of the noise, None where it is not known: then none is taken to be beyond what was seen.
     registration_px
         What registration left, None if it is not known or the scan is not compared with any.
     null_scans
@@ -61,6 +67,7 @@ class IntervalContext:
     area_um2: float
     cnr: float | None
     blur_px: float | None
+    grain: float | None = None
     registration_px: float | None = None
     null_scans: Sequence[Mapping[str, Metric]] = ()
 
@@ -90,35 +97,57 @@ def with_intervals(metrics: Mapping[str, Metric], context: IntervalContext) -> d
         if metric.value is None:
             out[name] = metric
             continue
-        found = _with_interval(name, metric, context)
+        found = _with_interval(name, metric, context, metrics)
         out[name] = _flagged(name, found, spread.get(name))
     return {name: _from_travelled(name, metric, out) for name, metric in out.items()}
 
 
-def _with_interval(name: str, metric: Metric, context: IntervalContext) -> Metric:
+def _with_interval(
+    name: str, metric: Metric, context: IntervalContext, metrics: Mapping[str, Metric]
+) -> Metric:
     if metric.value is None or metric.low95 is not None:
         return metric
     if name in EXACT:
         return _bounded(metric, metric.value, metric.value)
     base = name.removeprefix(SINGLE_SCAN)
     origin = context.origin if base == name else "single_scan"
-    calibration = _calibration(context, origin)
+    calibration = find_calibration(context, origin)
     if calibration is None:
         return _without(metric, NOT_CALIBRATED)
     table = calibration.metrics.get(base)
     if table is None:
         return metric
-    if context.cnr is None or context.blur_px is None or not _holds(calibration, context, base):
+    if context.cnr is None or context.blur_px is None or not is_inside(calibration, context, base):
         return _without(metric, OUTSIDE)
     unit = context.area_um2 if is_per_area(base) else 1.0
-    low, high = interval_of(table, metric.value / unit, cnr=context.cnr, blur_px=context.blur_px)
-    found = _bounded(metric, low * unit, high * unit)
-    if base in EXTREMES and context.area_um2 > _AREA_RATIO * calibration.holds.area_um2:
+    prefix = name.removesuffix(base)
+    volumes = [metrics.get(f"{prefix}{each}") for each in VOLUMES]
+    seen = _seen(metric.value / unit, volumes, context)
+    n_regions = context.area_um2 / calibration.holds.area_um2 if base in EXTREMES else 1.0
+    low, high = intervals_of(table, seen, n_regions=n_regions)
+    found = _bounded(metric, float(low[0]) * unit, float(high[0]) * unit)
+    if n_regions > _AREA_RATIO:
         return replace(found, flags=(*found.flags, SMALLER_REGION))
     return found
 
 
-def _calibration(context: IntervalContext, origin: LabelOrigin) -> Calibration | None:
+def _seen(size: float, volumes: Sequence[Metric | None], context: IntervalContext) -> SeenScans:
+    """Put together what is known of one scan; what is not is NaN."""
+    known = [np.nan if each is None or each.value is None else each.value for each in volumes]
+    cnr, blur_px, grain = (
+        np.array([np.nan if each is None else each])
+        for each in (context.cnr, context.blur_px, context.grain)
+    )
+    return SeenScans(
+        size=np.array([size]),
+        cnr=cnr,
+        blur_px=blur_px,
+        grain=grain,
+        volumes_um=np.array([known]) / context.area_um2,
+    )
+
+
+def find_calibration(context: IntervalContext, origin: LabelOrigin) -> Calibration | None:
     """Give the calibration of what made the labels whose voxels are nearest."""
     fitting = [
         each
@@ -132,7 +161,8 @@ def _calibration(context: IntervalContext, origin: LabelOrigin) -> Calibration |
     return min(fitting, key=lambda each: _ratio(each.holds.voxel_um, context.voxel_um))
 
 
-def _holds(calibration: Calibration, context: IntervalContext, name: str) -> bool:
+def is_inside(calibration: Calibration, context: IntervalContext, name: str) -> bool:
+    """Say whether a calibration holds for a metric in a context."""
     holds = calibration.holds
     if not _lies_in(context.cnr, holds.cnr) or not _lies_in(context.blur_px, holds.blur_px):
         return False

@@ -1,8 +1,9 @@
-"""Split conformal intervals over experiments: the residuals of held-out ones, by noise and size.
+"""Split conformal intervals over experiments: the residuals of held-out ones, less their bias.
 
 Scans of one experiment hang together, so experiments are what is counted: each has a weight of
-one in a cell, shared out over its scans there [1]_. Residuals are scaled with the size of the
-metric and the noise [2]_, and the two sides of an interval differ, for labels are biased.
+one, shared out over its scans [1]_. What of an error goes with the scan is taken away first, by
+a ridge regression that has not seen the family it is applied to; the rest is scaled with size,
+noise and blur [2]_, and the two sides of an interval differ.
 
 References
 ----------
@@ -11,7 +12,7 @@ References
 .. [2] J. Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018). doi:10.1080/01621459.2017.1307116
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,18 +20,27 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from lithoscope_pipeline.errors import ParameterError, ShapeError
-from lithoscope_pipeline.measure.intervals.table import IntervalCell, MetricTable
+from lithoscope_pipeline.measure.intervals.features import (
+    Matrix,
+    SeenScans,
+    Vector,
+    bias_features,
+    scale_features,
+)
+from lithoscope_pipeline.measure.intervals.table import BiasTerm, MetricTable, Reach
 
-Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_MISS: Final = 0.05
-_SHAPE: Final = (0.1, 0.5, 0.9)
-# Residuals beyond this quantile do not bend the scale.
+#: Share of the calibration's scans that an interval misses. Others are missed a little more
+#: often, for the bias was fitted to these.
+_MISS: Final = 0.035
+_SHAPE: Final = (0.05, 0.5, 0.95)
+#: Regions so many times as large as those of the calibration: of their extremes as many pieces
+#: can each be wrong, so that each may be that much more seldom.
+_REGIONS: Final = (1, 2, 4, 8, 16, 32, 64)
+# Residuals beyond this quantile bend neither bias nor scale.
 _CLIP: Final = 0.98
 _ZERO: Final = 1e-9
-# Below a contrast-to-noise of 3 the errors of labels rise as steeply, measured on the calibration.
-_NOISE_POWER: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,44 +49,41 @@ class MetricResiduals:
 
     Parameters
     ----------
-    measured, truth
-        Values, shape (n,), finite.
-    cnr, blur_px
-        Contrast-to-noise of each scan, and blur of its outer faces, shape (n,).
+    seen
+        What is measured.
+    truth
+        True values, shape (n,), finite.
     experiment, family
         Number of the experiment, and of its generator family, of each scan, shape (n,).
     """
 
-    measured: Vector
+    seen: SeenScans
     truth: Vector
-    cnr: Vector
-    blur_px: Vector
     experiment: Indices
     family: Indices
 
     def __post_init__(self) -> None:
-        shapes = {
-            len(each)
-            for each in (
-                *(self.measured, self.truth, self.cnr, self.blur_px),
-                *(self.experiment, self.family),
-            )
+        lengths = {
+            len(each) for each in (self.seen.size, self.truth, self.experiment, self.family)
         }
-        if len(shapes) != 1:
+        if len(lengths) != 1:
             raise ShapeError(
-                f"residuals have lengths {sorted(shapes)}; one value a scan is needed"
+                f"residuals have lengths {sorted(lengths)}; one value a scan is needed"
             )
 
     def where(self, chosen: NDArray[np.bool_]) -> "MetricResiduals":
         """Keep some scans."""
         return MetricResiduals(
-            measured=self.measured[chosen],
+            seen=self.seen.where(chosen),
             truth=self.truth[chosen],
-            cnr=self.cnr[chosen],
-            blur_px=self.blur_px[chosen],
             experiment=self.experiment[chosen],
             family=self.family[chosen],
         )
+
+    @property
+    def n_experiments(self) -> int:
+        """How many experiments they are of."""
+        return len(np.unique(self.experiment))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,26 +96,18 @@ class FitParameters:
         As in `MetricTable`.
     resolution
         Smallest scale: what one step of the metric is worth.
-    n_cnr, n_size
-        Cells of noise and of size at most.
     least_experiments
-        That a cell needs; from fewer than 19 no 95 % interval can be read.
-    widening
-        Factors by which all intervals are widened about their middle: the least is taken that
-        covers `target` of each family left out; the first one where none does.
-    target
-        Share of the scans of a family left out that must be covered.
+        That are needed; from fewer than 19 no 95 % interval can be read.
+    ridge
+        Pull of the bias towards the mean, in weights of all scans.
     """
 
     is_per_area: bool = False
     least: float | None = None
     most: float | None = None
     resolution: float = 1e-6
-    n_cnr: int = 2
-    n_size: int = 3
     least_experiments: int = 25
-    widening: tuple[float, ...] = (1.0, 1.1, 1.2, 1.3)
-    target: float = 0.9
+    ridge: float = 1.0
 
 
 def fit_metric(residuals: MetricResiduals, parameters: FitParameters) -> MetricTable:
@@ -121,206 +120,97 @@ def fit_metric(residuals: MetricResiduals, parameters: FitParameters) -> MetricT
     parameters
         How.
 
-    Returns
-    -------
-    MetricTable
-        Widened until the worst family, left out, is covered as asked, if that is in reach.
-
     Raises
     ------
     ParameterError
-        If there are too few experiments for a single cell.
+        If there are too few experiments.
     """
-    plain = _fit_plain(residuals, parameters)
-    families = np.unique(residuals.family)
-    if len(families) < 2:
-        return plain
-    left_out = []
-    for family in families:
-        others = residuals.where(residuals.family != family)
-        if len(np.unique(others.experiment)) < parameters.least_experiments:
-            return plain
-        left_out.append(
-            (_fit_plain(others, parameters), residuals.where(residuals.family == family))
+    of_nothing, rest = _without_nothing(residuals, parameters)
+    if rest.n_experiments < parameters.least_experiments:
+        raise ParameterError(
+            f"{rest.n_experiments} experiments, at least {parameters.least_experiments} are "
+            "needed; make more"
         )
-    for factor in parameters.widening:
-        worst = min(coverage(widened(table, factor), rest) for table, rest in left_out)
-        if worst >= parameters.target:
-            return widened(plain, factor)
-    return widened(plain, parameters.widening[0])
+    weights = experiment_weights(rest.experiment)
+    offset, bias = _fit_bias(rest, parameters.ridge)
+    left = rest.truth - rest.seen.size - _unseen_bias(rest, parameters.ridge)
+    features = scale_features(rest.seen)
+    scale = _scale(features, np.abs(left), weights, parameters.resolution)
+    scores = left / (features @ np.array(scale))
+    lowest, middle, highest = (_quantile(scores, weights, level) for level in _SHAPE)
+    below, above = max(middle - lowest, _ZERO), max(highest - middle, _ZERO)
+    # Neither side is a hair: a tenth of the other is left to it.
+    below, above = max(below, above / 10), max(above, below / 10)
+    reach = np.maximum((middle - scores) / below, (scores - middle) / above)
+    # The interval holds its value whatever its reach, and all between it and the middle.
+    centre = rest.truth - (scores - middle) * (features @ np.array(scale))
+    between = (rest.truth - rest.seen.size) * (rest.truth - centre) <= 0
+    reach = np.where(between, 0.0, np.maximum(reach, 0.0))
+    return MetricTable(
+        is_per_area=parameters.is_per_area,
+        least=parameters.least,
+        most=parameters.most,
+        offset=offset,
+        bias=bias,
+        scale=scale,
+        middle=middle,
+        below=below,
+        above=above,
+        reaches=tuple(
+            Reach(n_regions=n, reach=_quantile(reach, weights, 1 - _MISS / n)) for n in _REGIONS
+        ),
+        grain=(float(np.min(rest.seen.grain)), float(np.max(rest.seen.grain))),
+        of_nothing=of_nothing,
+        n_experiments=rest.n_experiments,
+    )
 
 
-def interval_of(
-    table: MetricTable, size: float, *, cnr: float, blur_px: float
-) -> tuple[float, float]:
-    """Give the 95 % interval of a value.
+def intervals_of(
+    table: MetricTable, seen: SeenScans, *, n_regions: float = 1.0
+) -> tuple[Vector, Vector]:
+    """Give the lower and the upper ends of many 95 % intervals, each shape (n,).
 
     Parameters
     ----------
     table
-        Of its metric.
-    size
-        The value; divided by the area, where the table says so.
-    cnr, blur_px
-        Contrast-to-noise of its scan, and blur of its outer faces.
-
-    Returns
-    -------
-    tuple
-        Lower and upper end, in the unit of ``size``. The value itself lies between them.
+        Of the metric.
+    seen
+        Scans; sizes divided by the area, where the table says so.
+    n_regions
+        How many times as large as in the calibration the region is, for an extreme of it; one
+        for all else.
     """
-    low, high = intervals_of(table, np.array([size]), np.array([cnr]), np.array([blur_px]))
-    return float(low[0]), float(high[0])
-
-
-def intervals_of(
-    table: MetricTable, size: Vector, cnr: Vector, blur_px: Vector
-) -> tuple[Vector, Vector]:
-    """Give the lower and the upper ends of many intervals, each shape (n,)."""
-    cell = _cells_of(table, size, cnr)
-    scale = _features(size, cnr, blur_px) @ np.array(table.scale)
-    low = size + np.array([each.low for each in table.cells])[cell] * scale
-    high = size + np.array([each.high for each in table.cells])[cell] * scale
+    centre = seen.size + table.offset + _bias(table.bias, bias_features(seen))
+    scale = scale_features(seen) @ np.array(table.scale)
+    known = [each.n_regions for each in table.reaches]
+    reach = np.interp(np.log(max(n_regions, 1.0)), np.log(known), [e.reach for e in table.reaches])
+    low = np.minimum(centre + (table.middle - reach * table.below) * scale, seen.size)
+    high = np.maximum(centre + (table.middle + reach * table.above) * scale, seen.size)
+    wider = _stretch(table, seen.grain)
+    low, high = seen.size - wider * (seen.size - low), seen.size + wider * (high - seen.size)
+    if table.of_nothing is not None:
+        nothing = np.abs(seen.size) < _ZERO
+        low = np.where(nothing, table.of_nothing[0], low)
+        high = np.where(nothing, table.of_nothing[1], high)
     if table.least is not None:
         low, high = np.maximum(low, table.least), np.maximum(high, table.least)
     if table.most is not None:
         low, high = np.minimum(low, table.most), np.minimum(high, table.most)
-    return np.minimum(low, size), np.maximum(high, size)
+    return np.minimum(low, seen.size), np.maximum(high, seen.size)
 
 
-def covered(table: MetricTable, residuals: MetricResiduals) -> NDArray[np.bool_]:
+def covered(
+    table: MetricTable, residuals: MetricResiduals, *, n_regions: float = 1.0
+) -> NDArray[np.bool_]:
     """Say of each scan whether the truth lies in its interval."""
-    low, high = intervals_of(table, residuals.measured, residuals.cnr, residuals.blur_px)
+    low, high = intervals_of(table, residuals.seen, n_regions=n_regions)
     return np.asarray((low - _ZERO <= residuals.truth) & (residuals.truth <= high + _ZERO))
 
 
 def coverage(table: MetricTable, residuals: MetricResiduals) -> float:
     """Give the share of truths that lie in their intervals, each experiment counted once."""
-    return float(
-        np.average(covered(table, residuals), weights=experiment_weights(residuals.experiment))
-    )
-
-
-def widened(table: MetricTable, factor: float) -> MetricTable:
-    """Widen all cells about their middle."""
-    cells = []
-    for cell in table.cells:
-        middle, half = (cell.high + cell.low) / 2, factor * (cell.high - cell.low) / 2
-        cells.append(replace(cell, low=middle - half, high=middle + half))
-    return replace(table, cells=tuple(cells))
-
-
-def _fit_plain(residuals: MetricResiduals, parameters: FitParameters) -> MetricTable:
-    n_experiments = len(np.unique(residuals.experiment))
-    if n_experiments < parameters.least_experiments:
-        raise ParameterError(
-            f"{n_experiments} experiments, at least {parameters.least_experiments} are needed; "
-            "make more"
-        )
-    missing = residuals.truth - residuals.measured
-    features = _features(residuals.measured, residuals.cnr, residuals.blur_px)
-    scale = _scale(features, np.abs(missing), parameters.resolution)
-    scores = missing / (features @ np.array(scale))
-    cells = [
-        _cell(scores, residuals.experiment, chosen, cnr_below, size_below)
-        for chosen, cnr_below, size_below in _partition(residuals, parameters)
-    ]
-    return MetricTable(
-        is_per_area=parameters.is_per_area,
-        scale=scale,
-        least=parameters.least,
-        most=parameters.most,
-        cells=tuple(cells),
-    )
-
-
-def _features(size: Vector, cnr: Vector, blur_px: Vector) -> NDArray[np.float64]:
-    """Give what errors grow with: size, noise, blur, and both with size; shape (n, 6)."""
-    one, size = np.ones_like(size), np.abs(size)
-    noise, blur = cnr**-_NOISE_POWER, blur_px**2
-    return np.column_stack([one, size, noise, size * noise, blur, size * blur])
-
-
-def _scale(
-    features: NDArray[np.float64], errors: Vector, resolution: float
-) -> tuple[float, float, float, float, float, float]:
-    """Fit the size of errors to the features, with no weight negative."""
-    clipped = np.minimum(errors, np.quantile(errors, _CLIP))
-    # Features differ by orders of magnitude; columns of one size keep the fit sound.
-    units = np.maximum(features.max(axis=0), _ZERO)
-    weights, _ = optimize.nnls(features / units, clipped)
-    a, b, c, d, e, f = (float(each) for each in weights / units)
-    return max(a, resolution), b, c, d, e, f
-
-
-def _partition(
-    residuals: MetricResiduals, parameters: FitParameters
-) -> list[tuple[NDArray[np.bool_], float | None, float | None]]:
-    """Cut by noise, each part by size; a part with too few experiments is not cut."""
-    out: list[tuple[NDArray[np.bool_], float | None, float | None]] = []
-    size = np.abs(residuals.measured)
-    rest = size >= _ZERO
-    # What is not there at all is a part of its own, whatever the noise.
-    has_none = _n_experiments(residuals, ~rest) >= parameters.least_experiments
-    if has_none and _n_experiments(residuals, rest) >= parameters.least_experiments:
-        out.append((~rest, None, _ZERO))
-    else:
-        rest = np.ones(len(size), dtype=bool)
-    for by_cnr, cnr_below in _cut(residuals, residuals.cnr, rest, parameters.n_cnr, parameters):
-        for chosen, size_below in _cut(residuals, size, by_cnr, parameters.n_size, parameters):
-            out.append((chosen, cnr_below, size_below))
-    return out
-
-
-def _cut(
-    residuals: MetricResiduals,
-    values: Vector,
-    chosen: NDArray[np.bool_],
-    n_parts: int,
-    parameters: FitParameters,
-) -> list[tuple[NDArray[np.bool_], float | None]]:
-    """Cut scans by quantiles of a value into as many parts as have enough experiments each."""
-    for n in range(n_parts, 1, -1):
-        edges = np.unique(np.quantile(values[chosen], np.arange(1, n) / n))
-        index = np.searchsorted(edges, values, side="right")
-        parts = [chosen & (index == i) for i in range(len(edges) + 1)]
-        if all(_n_experiments(residuals, part) >= parameters.least_experiments for part in parts):
-            ends = [*map(float, edges), None]
-            return list(zip(parts, ends, strict=True))
-    return [(chosen, None)]
-
-
-def _n_experiments(residuals: MetricResiduals, chosen: NDArray[np.bool_]) -> int:
-    return len(np.unique(residuals.experiment[chosen]))
-
-
-def _cell(
-    scores: Vector,
-    experiment: Indices,
-    chosen: NDArray[np.bool_],
-    cnr_below: float | None,
-    size_below: float | None,
-) -> IntervalCell:
-    """Find the interval of a cell: lopsided as its scores are, as wide as 95 % of them need.
-
-    One number is calibrated, how many times the distances from the middle to the quantiles of
-    10 and 90 % reach to either side; two calibrated ends would each need twice the experiments.
-    """
-    values, weights = scores[chosen], experiment_weights(experiment[chosen])
-    n = len(np.unique(experiment[chosen]))
-    lowest, middle, highest = (_quantile(values, weights, level) for level in _SHAPE)
-    below, above = max(middle - lowest, _ZERO), max(highest - middle, _ZERO)
-    # Neither side is a hair: a tenth of the other is left to it.
-    below, above = max(below, above / 10), max(above, below / 10)
-    reach = np.maximum((middle - values) / below, (values - middle) / above)
-    most = _quantile(reach, weights, min(1.0, (1 - _MISS) * (1 + 1 / n)))
-    return IntervalCell(
-        cnr_below=cnr_below,
-        size_below=size_below,
-        low=middle - most * below,
-        high=middle + most * above,
-        n_experiments=n,
-    )
+    weights = experiment_weights(residuals.experiment)
+    return float(np.average(covered(table, residuals), weights=weights))
 
 
 def experiment_weights(experiment: Indices) -> Vector:
@@ -329,20 +219,100 @@ def experiment_weights(experiment: Indices) -> Vector:
     return np.asarray(1.0 / counts[index])
 
 
-def _quantile(values: Vector, weights: Vector, level: float) -> float:
-    """Give the least value that has at least a share of the weight at or below it."""
-    order = np.argsort(values)
-    share = np.cumsum(weights[order]) / weights.sum()
-    at = int(np.searchsorted(share, level - _ZERO))
-    return float(values[order][min(at, len(values) - 1)])
+def _without_nothing(
+    residuals: MetricResiduals, parameters: FitParameters
+) -> tuple[tuple[float, float] | None, MetricResiduals]:
+    """Take out the scans in which nothing is measured; say what they hide."""
+    is_nothing = np.abs(residuals.seen.size) < _ZERO
+    nothing, rest = residuals.where(is_nothing), residuals.where(~is_nothing)
+    if min(nothing.n_experiments, rest.n_experiments) < parameters.least_experiments:
+        return None, residuals.where(~is_nothing | (np.abs(residuals.truth) >= _ZERO))
+    weights = experiment_weights(nothing.experiment)
+    low, high = (_quantile(nothing.truth, weights, q) for q in (_MISS / 2, 1 - _MISS / 2))
+    return (min(low, 0.0), max(high, 0.0)), rest
 
 
-def _cells_of(table: MetricTable, size: Vector, cnr: Vector) -> Indices:
-    """Give the first cell that each value lies below both ends of."""
-    out = np.full(len(size), len(table.cells) - 1, np.intp)
-    for i in range(len(table.cells) - 1, -1, -1):
-        cell = table.cells[i]
-        below_cnr = np.inf if cell.cnr_below is None else cell.cnr_below
-        below_size = np.inf if cell.size_below is None else cell.size_below
-        out[(cnr < below_cnr) & (np.abs(size) < below_size)] = i
+def _fit_bias(residuals: MetricResiduals, ridge: float) -> tuple[float, tuple[BiasTerm, ...]]:
+    """Fit the mean of truth less measured value: an offset, and a weight for each feature."""
+    weights = experiment_weights(residuals.experiment)
+    features = bias_features(residuals.seen)
+    missing = residuals.truth - residuals.seen.size
+    middle = float(np.median(missing))
+    most = _quantile(np.abs(missing - middle), weights, _CLIP)
+    missing = np.clip(missing, middle - most, middle + most)
+    offset = float(np.average(missing, weights=weights))
+    features = np.where(np.isfinite(features), features, np.nan)
+    known = np.isfinite(features)
+    filled = np.where(known, features, 0.0)
+    shares = weights[:, None] * known
+    means = (shares * filled).sum(axis=0) / np.maximum(shares.sum(axis=0), _ZERO)
+    centred = np.where(known, features - means, 0.0)
+    spreads = np.sqrt((weights[:, None] * centred**2).sum(axis=0) / weights.sum())
+    # What never changes has no weight.
+    units = np.where(spreads > _ZERO * np.maximum(np.abs(means), _ZERO), spreads, np.inf)
+    z = centred / units
+    normal = (z * weights[:, None]).T @ z + ridge * weights.sum() * np.eye(z.shape[1])
+    found = np.linalg.solve(normal, (z * weights[:, None]).T @ (missing - offset)) / units
+    least = np.where(known, features, np.inf).min(axis=0)
+    most_seen = np.where(known, features, -np.inf).max(axis=0)
+    terms = tuple(
+        BiasTerm(weight=float(w), middle=float(m), least=float(low), most=float(high))
+        for w, m, low, high in zip(
+            found,
+            means,
+            np.where(np.isfinite(least), least, 0.0),
+            np.where(np.isfinite(most_seen), most_seen, 0.0),
+            strict=True,
+        )
+    )
+    return offset, terms
+
+
+def _bias(terms: tuple[BiasTerm, ...], features: Matrix) -> Vector:
+    """Add up the terms; beyond what was seen none goes on, and what is not known is the mean."""
+    out = np.zeros(len(features))
+    for term, values in zip(terms, features.T, strict=True):
+        off = np.clip(values, term.least, term.most) - term.middle
+        out += term.weight * np.where(np.isfinite(values), off, 0.0)
     return out
+
+
+def _unseen_bias(residuals: MetricResiduals, ridge: float) -> Vector:
+    """Give the bias of each scan as those of the other families tell it."""
+    out = np.zeros(len(residuals.truth))
+    parts = residuals.family
+    if len(np.unique(parts)) < 2:
+        parts = residuals.experiment % 5
+    for part in np.unique(parts):
+        here = parts == part
+        offset, terms = _fit_bias(residuals.where(~here), ridge)
+        out[here] = offset + _bias(terms, bias_features(residuals.seen.where(here)))
+    return out
+
+
+def _scale(
+    features: Matrix, errors: Vector, weights: Vector, resolution: float
+) -> tuple[float, float, float, float, float, float]:
+    """Fit the size of errors to the features, with no weight negative."""
+    clipped = np.minimum(errors, np.quantile(errors, _CLIP))
+    # Features differ by orders of magnitude; columns of one size keep the fit sound.
+    units = np.maximum(features.max(axis=0), _ZERO)
+    roots = np.sqrt(weights)
+    found, _ = optimize.nnls(features / units * roots[:, None], clipped * roots)
+    a, b, c, d, e, f = (float(each) for each in found / units)
+    return max(a, resolution), b, c, d, e, f
+
+
+def _stretch(table: MetricTable, grain: Vector) -> Vector:
+    """Say by how much intervals are wider where the noise has another grain than was seen."""
+    least, most = table.grain
+    beyond = np.maximum(grain - most, least - grain) / max(most - least, _ZERO)
+    return np.where(np.isfinite(grain), 1.0 + np.clip(beyond, 0.0, 1.0), 1.0)
+
+
+def _quantile(values: Vector, weights: Vector, level: float) -> float:
+    """Give the value below which a share of the weight lies, between values by straight lines."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    share = (total - weights[order] / 2) / total[-1]
+    return float(np.interp(level, share, values[order]))

@@ -42,6 +42,7 @@ def interval_context(
     null_scans: Sequence[Mapping[str, Metric]],
     *,
     blur_px: float | None,
+    grain: float | None,
 ) -> IntervalContext:
     """Put together what `with_intervals` takes from the parts of a task and the image."""
     told, quality = parameters["intervals"], parameters["quality"]
@@ -54,6 +55,7 @@ def interval_context(
         area_um2=told["area_um2"],
         cnr=quality["cnr_li_electrolyte"][0],
         blur_px=blur_px,
+        grain=grain,
         registration_px=quality["registration_residual_px"][0],
         null_scans=null_scans,
     )

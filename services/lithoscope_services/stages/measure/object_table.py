@@ -11,6 +11,7 @@ def to_stored(table: ObjectTable) -> StoredObjects:
     """Write objects as columns."""
     objects = table.objects
     centres = [each.centre_px for each in objects]
+    chances = [each.existence for each in objects]
     columns: dict[str, list[Any]] = {  # values of JSON
         "track": [each.track for each in objects],
         "kind": [each.kind for each in objects],
@@ -22,6 +23,9 @@ def to_stored(table: ObjectTable) -> StoredObjects:
         "base_area_um2": [each.base_area_um2 for each in objects],
         "gap_um": [_rounded(each.gap_um) for each in objects],
         "speed_um_per_pulse": [_rounded(each.speed_um_per_pulse) for each in objects],
+        "existence": [None if each is None else _rounded(each.chance) for each in chances],
+        "existence_low95": [None if each is None else _rounded(each.low95) for each in chances],
+        "existence_high95": [None if each is None else _rounded(each.high95) for each in chances],
         "z_px": [_rounded(centre[0]) for centre in centres],
         "y_px": [_rounded(centre[1]) for centre in centres],
         "x_px": [_rounded(centre[2]) for centre in centres],
@@ -69,5 +73,5 @@ def _to_object(row: Mapping[str, Any]) -> TrackedObject:  # values of JSON
 
 
 def _rounded(value: float | None) -> float | None:
-    """Keep a thousandth of a micrometre or of a voxel: the rest is no measurement."""
+    """Keep a thousandth of a micrometre, a voxel or one: the rest is no measurement."""
     return None if value is None else round(value, 3)

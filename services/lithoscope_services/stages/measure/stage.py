@@ -18,15 +18,18 @@ from lithoscope_pipeline.measure import (
     measure_dose,
     measure_history,
     measure_labels,
+    measure_voltage_envelope,
 )
+from lithoscope_pipeline.measure.existence import measure_existence, with_existence
 from lithoscope_pipeline.measure.intervals import with_intervals
 from lithoscope_pipeline.measure.version import METRICS_VERSION
 from lithoscope_pipeline.metric import Metric, measured, not_measured
+from lithoscope_pipeline.noise_grain import measure_grain
 from lithoscope_pipeline.sharpness import measure_blur
 from lithoscope_services.errors import ServiceError
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stage import Task, make_task
-from lithoscope_services.stages.inputs import fact_parts, settings_of
+from lithoscope_services.stages.inputs import fact_parts
 from lithoscope_services.stages.measure.charge_gaps import with_record_gaps
 from lithoscope_services.stages.measure.interval_context import (
     interval_arguments,
@@ -80,6 +83,7 @@ SINGLE_SCAN = (
     "remaining_gap_any_um",
     "remaining_gap_um",
 )
+_ALONE = "single_scan_"
 _LABEL_OF = {label.key: label for label in Label}
 
 
@@ -123,9 +127,9 @@ class MeasureStage:
                 "flags": list(labels.flags),
                 "is_validated": is_validated(history, labels),
                 "unsegmented": list(labels.unsegmented),
-                "rate_scans": settings_of(history).measure.rate_scans,
+                "rate_scans": history.settings.measure.rate_scans,
                 "intervals": interval_parameters(history, labels),
-                "is_refined": settings_of(history).segment.probabilities,
+                "is_refined": history.settings.segment.probabilities,
             },
             arguments={
                 "experiment": history.experiment,
@@ -157,10 +161,14 @@ class MeasureStage:
         measurement = _measure(paths, parameters, arguments)
         metrics = measurement.metrics | _single_scan(paths, parameters, arguments)
         null_scans = [_to_metrics(each) for each in arguments["intervals"]["null_scans"]]
-        blur_px = measure_blur(StoredVolume(paths.resolve(arguments["path"])))
-        context = interval_context(parameters, arguments, null_scans, blur_px=blur_px)
-        metrics = with_intervals(metrics, context)
-        of_image = _of_image(parameters, blur_px)
+        image = StoredVolume(paths.resolve(arguments["path"]))
+        blur_px, grain = measure_blur(image), measure_grain(image)
+        context = interval_context(parameters, arguments, null_scans, blur_px=blur_px, grain=grain)
+        metrics = _published(with_intervals(metrics, context))
+        found = with_existence(measurement.objects, context)
+        metrics |= measure_existence(found, context)
+        of_image = _of_image(parameters, blur_px, grain)
+        of_image["voltage_envelope_V"] = _voltage(paths, arguments)
         metrics |= of_image
         # What follows from earlier scans follows from bounds: intervals are put in before this.
         metrics |= _of_history(metrics, parameters, arguments)
@@ -170,7 +178,7 @@ class MeasureStage:
         maps, objects = paths.maps(task.scan, task.key), paths.objects(task.scan, task.key)
         units = {name: map_unit(name) for name in measurement.maps}
         write_maps(maps, measurement.maps, voxel_um=parameters["voxel_um"], units=units)
-        write_objects(objects, to_stored(measurement.objects))
+        write_objects(objects, to_stored(found))
         phase = parameters["phase"]
         yield MetricsReady(
             **fact_parts(task, self.name, task.key),
@@ -231,6 +239,17 @@ def _charge(
     )
 
 
+def _voltage(paths: ExperimentPaths, arguments: Mapping[str, Any]) -> Metric:
+    """Give the largest voltage of the last pulse, as the cycler has read it."""
+    samples = read_electrochemistry(paths)
+    return measure_voltage_envelope(
+        samples.time_s,
+        samples.potential_V,
+        samples.current_mA,
+        until_s=arguments["place"]["time_s"],
+    )
+
+
 def _single_scan(
     paths: ExperimentPaths, parameters: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> dict[str, Metric]:
@@ -246,14 +265,21 @@ def _single_scan(
         unsegmented=_unsegmented(parameters),
         reading=Reading(slab_slices=labels.slab_slices),
     )
+    return {f"{_ALONE}{name}": metric for name, metric in alone.metrics.items()}
+
+
+def _published(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Leave away what the labels of the scan alone say for the sake of intervals."""
     return {
-        f"single_scan_{metric}": alone.metrics[metric]
-        for metric in SINGLE_SCAN
-        if metric in alone.metrics
+        name: metric
+        for name, metric in metrics.items()
+        if not name.startswith(_ALONE) or name.removeprefix(_ALONE) in SINGLE_SCAN
     }
 
 
-def _of_image(parameters: Mapping[str, Any], blur_px: float | None) -> dict[str, Metric]:
+def _of_image(
+    parameters: Mapping[str, Any], blur_px: float | None, grain: float | None
+) -> dict[str, Metric]:
     """Give the metrics of the image and of the beam."""
     dose = parameters["dose"]
     beam = None if dose["beam"] is None else Beam(**dose["beam"])
@@ -263,6 +289,9 @@ def _of_image(parameters: Mapping[str, Any], blur_px: float | None) -> dict[str,
     }
     metrics["edge_blur_px"] = (
         not_measured("px", "no_outer_face") if blur_px is None else measured(blur_px, "px")
+    )
+    metrics["noise_grain"] = (
+        not_measured("1", "no_electrode") if grain is None else measured(grain, "1")
     )
     metrics["dose_kGy"] = measure_dose(beam, dose["n_projections"], formula=dose["formula"])
     return metrics
