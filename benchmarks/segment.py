@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.patch_latency import latency_table
 from benchmarks.tables import Report, Table
 from benchmarks.timing import Timings, interleave, one_core, processor_s
 from lithoscope_models.card import CardDraft, InputsCard
@@ -55,6 +56,7 @@ def measure(*, is_quick: bool) -> Report:
             timings = _time_engines(case, engines, repeats)
             tables.append(_engine_table(case, engines, timings))
             tables.append(_slab_table(case, engines, repeats))
+        tables.append(latency_table(Path(folder), repeats=repeats))
     return Report(
         title="Networks on one core",
         method=(

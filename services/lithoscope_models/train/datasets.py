@@ -80,9 +80,20 @@ class WholeSlices(Dataset[Pair]):  # type: ignore[misc, unused-ignore]  # torch 
             experiment, index, at, self._inputs, previous=earlier, first=0 if index else None
         )
         shape = self._shape(sample.classes.shape)
-        start = [(n - edge) // 2 for n, edge in zip(sample.classes.shape, shape, strict=True)]
-        x, classes = padded(sample.x, sample.classes, shape, (start[0], start[1]))
+        start = self._start(number, sample.classes.shape, shape)
+        x, classes = padded(sample.x, sample.classes, shape, start)
         return torch.from_numpy(x), torch.from_numpy(classes.astype(np.int64))
+
+    def _start(
+        self, number: int, whole: tuple[int, ...], shape: tuple[int, int]
+    ) -> tuple[int, int]:
+        """Cut out of the middle; of a slice that is too large, around an inner face, by turns."""
+        rows, columns = ((n - edge) // 2 for n, edge in zip(whole, shape, strict=True))
+        if rows > 0 and self._inputs.slice_axis == 0:
+            experiment, index, _ = self._places[number]
+            face_px = experiment.scans[index].references.edges_px[1 + number % 2]
+            rows = int(np.clip(round(face_px - shape[0] / 2), 0, whole[0] - shape[0]))
+        return rows, columns
 
     def _shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         if self._fixed_px:

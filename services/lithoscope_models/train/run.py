@@ -61,6 +61,7 @@ def train(
     machine: Machine | None = None,
     start: str | None = None,
     is_watched: bool = False,
+    on_step: Callable[[int], None] | None = None,
 ) -> Training:
     """Train a network and write it as a model; go on where an earlier call was killed.
 
@@ -82,6 +83,8 @@ def train(
         A model whose weights are begun with, for a further round; by default they are drawn.
     is_watched
         Whether a progress bar is shown.
+    on_step
+        Takes the number of steps after each.
     """
     use = machine or Machine()
     begin_with = None if start is None else load_model(start)
@@ -90,7 +93,16 @@ def train(
     made = _Clock.now()
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, recipe, start)
-    fitted = _fit(recipe, out, data, use, tell, begin_with=begin_with, is_watched=is_watched)
+    fitted = _fit(
+        recipe,
+        out,
+        data,
+        use,
+        tell,
+        begin_with=begin_with,
+        is_watched=is_watched,
+        on_step=on_step,
+    )
     curves = read_curves(out / CURVES_CSV)
     draw_curves(out / CURVES_PNG, curves)
     best = int(np.nanargmax(curves["macro_iou"]))
@@ -182,6 +194,7 @@ def _fit(
     *,
     begin_with: Model | None,
     is_watched: bool,
+    on_step: Callable[[int], None] | None,
 ) -> _Fitted:
     """Take the steps that are missing; give the network as it was at its best validation."""
     import torch
@@ -216,7 +229,7 @@ def _fit(
     )
     if len(patches.slices) == 0:
         raise TrainingDataError("nothing is left to validate on; name validation data or a split")
-    trainer = make_trainer(recipe, out, use, is_watched=is_watched)
+    trainer = make_trainer(recipe, out, use, is_watched=is_watched, on_step=on_step)
     last = out / CHECKPOINTS / LAST_CHECKPOINT
     if last.exists():
         tell(f"going on from {last}")

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,14 @@ from lithoscope_models.train.machine import CHECKPOINTS, Machine
 from lithoscope_models.train.recipe import Recipe
 
 
-def make_trainer(recipe: Recipe, out: Path, use: Machine, *, is_watched: bool) -> Trainer:
+def make_trainer(
+    recipe: Recipe,
+    out: Path,
+    use: Machine,
+    *,
+    is_watched: bool,
+    on_step: Callable[[int], None] | None = None,
+) -> Trainer:
     """Make the trainer; what is stochastic in it follows from the seed of the recipe."""
     keeper = ModelCheckpoint(
         dirpath=out / CHECKPOINTS,
@@ -41,6 +49,8 @@ def make_trainer(recipe: Recipe, out: Path, use: Machine, *, is_watched: bool) -
         callbacks.append(Timer(duration=timedelta(seconds=use.time_limit_s), interval="epoch"))
     if is_watched:
         callbacks.append(TQDMProgressBar())
+    if on_step is not None:
+        callbacks.append(Steps(on_step))
     return Trainer(
         accelerator=use.accelerator,
         devices=use.n_devices,
@@ -63,6 +73,25 @@ def is_finished(trainer: Trainer, recipe: Recipe) -> bool:
     """Say whether a training went to its end: all steps, or no progress any more."""
     stopper = trainer.early_stopping_callback
     return bool(trainer.global_step >= recipe.n_steps or (stopper and stopper.stopped_epoch > 0))
+
+
+class Steps(Callback):  # type: ignore[misc, unused-ignore]  # lightning has no types here
+    """Says after each step how many are taken."""
+
+    def __init__(self, on_step: Callable[[int], None]) -> None:
+        super().__init__()
+        self._on_step = on_step
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Say it."""
+        self._on_step(trainer.global_step)
 
 
 class Curves(Callback):  # type: ignore[misc, unused-ignore]  # lightning has no types here

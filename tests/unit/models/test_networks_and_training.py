@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from layered_scans import layered_scan
@@ -12,6 +13,7 @@ from waiting import until
 
 from lithoscope_models.data.cells import CellDraw
 from lithoscope_models.data.files import experiment_folder, write_experiment
+from lithoscope_models.errors import RecipeError
 from lithoscope_models.model_file import load_card
 from lithoscope_pipeline.labels import SegmentClass
 from lithoscope_pipeline.networks import ARCHITECTURES, ModelInputs, build_network
@@ -267,3 +269,33 @@ def test_a_recipe_that_is_not_there_is_one_line(workplace: Path) -> None:
     assert done.returncode == 1
     assert "give a TOML file, or" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def _always(logits: tuple[float, float]) -> Any:  # a module of torch, which may be missing
+    """Say the same of every pixel."""
+    network = torch.nn.Conv2d(1, 2, 1)
+    with torch.no_grad():
+        network.weight.zero_()
+        network.bias.copy_(torch.tensor(logits))
+    return network
+
+
+def test_an_ensemble_leaves_out_the_network_that_is_wrong() -> None:
+    from lithoscope_models.train.ensemble import choose_weights
+
+    slices = [(torch.zeros(1, 8, 8), torch.ones(8, 8, dtype=torch.int64))]
+    networks = [_always((4.0, 0.0)), _always((0.0, 4.0)), _always((0.0, 0.1))]
+
+    weights = choose_weights(networks, slices)
+
+    assert sum(weights) == pytest.approx(1.0)
+    assert weights[0] < 0.5 < weights[1] + weights[2]
+
+
+def test_networks_of_one_kind_are_no_ensemble(tmp_path: Path) -> None:
+    from lithoscope_models.train.ensemble import combine
+
+    with pytest.raises(RecipeError, match="one each of unet, ynet, transforcnn"):
+        combine(
+            ["stream-unet"] * 3, tmp_path, data_folder=tmp_path, command="", tell=lambda _: None
+        )
