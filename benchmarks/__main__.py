@@ -32,7 +32,7 @@ NAMES = (
 #: needs a CUDA device.
 ON_DEMAND = (
     *("yardstick", "gap_experiments", "interval_chain", "reconstruct_gpu"),
-    *("fine_tune", "out_of_distribution"),
+    *("fine_tune", "first_hour", "out_of_distribution", "generality", "earlier_scans"),
 )
 RESULTS = Path(__file__).parent / "results"
 HELP = f"{', '.join(NAMES)} [all]; {', '.join(ON_DEMAND)}"

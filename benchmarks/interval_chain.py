@@ -30,6 +30,7 @@ from lithoscope_models.calibration.tables import CALIBRATION_FILE, read_calibrat
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.model_file import DEFAULT_MODEL, find_model, model_sha256
 from lithoscope_pipeline.measure.intervals.conformal import covered, intervals_of
+from lithoscope_pipeline.measure.intervals.kinds import EXTREMES
 from lithoscope_pipeline.measure.version import METRICS_VERSION
 
 STORED = Path(__file__).parent / "results" / "interval_chain"
@@ -111,16 +112,17 @@ def _made_by() -> dict[str, Any]:  # JSON
 def judge(experiments: list[ExperimentResiduals]) -> Table:
     """Say how often the truth lies in the intervals."""
     found = read_calibration(find_model(DEFAULT_MODEL) / CALIBRATION_FILE)
-    tables = next(each for each in found.calibrations if each.origin == "network").metrics
+    calibration = next(each for each in found.calibrations if each.origin == "network")
+    tables = calibration.metrics
     rows, n_in, n_all = [], 0, 0
     for name in (each for each in SHOWN if experiments and each in tables):
         residuals = residuals_of(experiments, name)
-        residuals = residuals.where((residuals.measured != 0) | (residuals.truth != 0))
-        inside = covered(tables[name], residuals)
-        low, high = intervals_of(
-            tables[name], residuals.measured, residuals.cnr, residuals.blur_px
-        )
-        errors = residuals.measured - residuals.truth
+        residuals = residuals.where((residuals.seen.size != 0) | (residuals.truth != 0))
+        larger = experiments[0].area_um2 / calibration.holds.area_um2
+        n_regions = larger if name in EXTREMES else 1.0
+        inside = covered(tables[name], residuals, n_regions=n_regions)
+        low, high = intervals_of(tables[name], residuals.seen, n_regions=n_regions)
+        errors = residuals.seen.size - residuals.truth
         spread = float(np.diff(np.quantile(errors, (0.025, 0.975)))[0])
         rows.append(
             [

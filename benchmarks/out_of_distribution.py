@@ -1,20 +1,23 @@
 """The distance of a scan from the training, against the error of its volumes: 60 shifted scans."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from benchmarks.shifted_scans import KINDS, Kind, Rendered, Shift, Source, render, shifted
 from benchmarks.tables import Report, Table
+from benchmarks.told_errors import OFF, Surroundings, Volume, volumes_of
 from lithoscope_models.earlier_scans import FaceShifts, lay_over
 from lithoscope_models.model_file import DEFAULT_MODEL, model_sha256
 from lithoscope_models.network_pass import (
-    Earlier,
     NetworkChoice,
     NetworkPass,
     cell_rows,
@@ -22,12 +25,15 @@ from lithoscope_models.network_pass import (
     load_network,
     run_network,
 )
+from lithoscope_models.settled import Earlier
 from lithoscope_models.training_scans import describe_pass, read_training
 from lithoscope_pipeline.distribution import training_distance
 from lithoscope_pipeline.geometry import FloatVolume
 from lithoscope_pipeline.labels import SegmentClass, segments_of
+from lithoscope_pipeline.noise_grain import measure_grain
 from lithoscope_pipeline.phantom import SIZES
 from lithoscope_pipeline.segment import GreyReferences, find_grey_references
+from lithoscope_pipeline.sharpness import measure_blur
 
 STORED: Final = Path(__file__).parent / "results" / "out_of_distribution.json"
 #: Blur and noise of each family are measured once, a minute each.
@@ -55,6 +61,10 @@ class Case:
         Volumes of deposited, dendrite, pit and void that are wrong, over their true volume.
     farthest
         Numbers that differ most.
+    found, true
+        Volumes by name of the metric, cubic micrometres.
+    surroundings
+        What their intervals depend on; these are of the calibration when they are asked for.
     """
 
     kind: str
@@ -63,6 +73,16 @@ class Case:
     distance: float | None
     error: float | None
     farthest: tuple[str, ...]
+    found: dict[str, float]
+    true: dict[str, float]
+    surroundings: Surroundings | None
+
+    @property
+    def volumes(self) -> dict[str, Volume]:
+        """Volumes with their intervals."""
+        if self.surroundings is None:
+            return {}
+        return volumes_of(self.found, self.true, self.surroundings)
 
 
 def measure(*, is_quick: bool) -> Report:
@@ -72,7 +92,7 @@ def measure(*, is_quick: bool) -> Report:
         raise SystemExit("run lithoscope model describe first")
     told = json.loads(STORED.read_text()) if STORED.is_file() else {}
     key = f"{sha256}-{training.limit:.6f}"
-    cases = [Case(**each) for each in told["cases"]] if told.get("key") == key else []
+    cases = [_case_of(each) for each in told["cases"]] if told.get("key") == key else []
     for cell in range(1 if is_quick else len(_SCANS)):
         if any(each.seed == _FIRST_SEED + cell for each in cases):
             continue
@@ -82,6 +102,17 @@ def measure(*, is_quick: bool) -> Report:
                 json.dumps({"key": key, "cases": [asdict(each) for each in cases]}) + "\n"
             )
     return _report(cases)
+
+
+def _case_of(told: dict[str, Any]) -> Case:  # JSON
+    scan = told["surroundings"]
+    return Case(
+        **{
+            **told,
+            "farthest": tuple(told["farthest"]),
+            "surroundings": None if scan is None else Surroundings(**scan),
+        }
+    )
 
 
 def _of_cell(cell: int) -> list[Case]:
@@ -99,33 +130,37 @@ def _case(cell: int, shift: Shift) -> Case:
         family = ("mossy", "filaments")[cell % 2]
         source = Source(seed=shift.seed, family=family, spread=2.0 * shift.strength)  # type: ignore[arg-type]  # one of two families
     scans = [shifted(render(source, scan, MODELS), shift) for scan in _SCANS[cell]]
-    found = _look(scans)
-    return Case(
+    return _look(shift, scans)
+
+
+def _look(shift: Shift, scans: list[Rendered]) -> Case:
+    """Label the last of three scans as the segment stage does, which may refuse it."""
+    case = Case(
         kind=shift.kind,
         strength=shift.strength,
         seed=shift.seed,
-        distance=None if found is None else found[0],
-        error=None if found is None else found[1],
-        farthest=() if found is None else found[2],
+        distance=None,
+        error=None,
+        farthest=(),
+        found={},
+        true={},
+        surroundings=None,
     )
-
-
-def _look(scans: list[Rendered]) -> tuple[float, float, tuple[str, ...]] | None:
-    """Label the last of three scans as the segment stage does; None if it would refuse it."""
     greys = [np.asarray(each.clean + each.grain, np.float32) for each in scans]
     references = [find_grey_references(grey) for grey in greys]
     training = read_training(DEFAULT_MODEL)
     if training is None or any(each.verdict != "resolved" for each in references):
-        return None
+        return case
     shown = (
         _laid("previous", 1, scans, greys, references),
         _laid("first", 0, scans, greys, references),
     )
+    voxel_um = SIZES[_SIZE].voxel_um
     found, alone = (_run(greys[-1], references[-1], earlier) for earlier in (shown, ()))
     labels, _ = label_region(
         found,
         references[-1],
-        voxel_um=SIZES[_SIZE].voxel_um,
+        voxel_um=voxel_um,
         slab_rows=32,
         half_cycle=0,
         is_first_scan=False,
@@ -134,10 +169,33 @@ def _look(scans: list[Rendered]) -> tuple[float, float, tuple[str, ...]] | None:
         np.bincount(each.ravel(), minlength=256)[list(_THIN)]
         for each in (scans[-1].classes, segments_of(labels))
     )
-    described = describe_pass(greys[-1], references[-1], alone, voxel_um=SIZES[_SIZE].voxel_um)
+    described = describe_pass(greys[-1], references[-1], alone, voxel_um=voxel_um)
     far = training_distance(described, training)
-    error = float(np.abs(measured - true).sum() / true.sum())
-    return far.distance / training.limit, error, far.farthest
+    n_z, _, n_x = greys[-1].shape
+    return replace(
+        case,
+        distance=far.distance / training.limit,
+        error=float(np.abs(measured - true).sum() / true.sum()),
+        farthest=far.farthest,
+        found=_in_um3(measured, voxel_um),
+        true=_in_um3(true, voxel_um),
+        surroundings=Surroundings(
+            voxel_um=voxel_um,
+            area_um2=n_z * n_x * voxel_um**2,
+            cnr=references[-1].cnr,
+            blur_px=measure_blur(greys[-1]),
+            grain=measure_grain(greys[-1]),
+        ),
+    )
+
+
+def _in_um3(n_voxels: NDArray[np.int64], voxel_um: float) -> dict[str, float]:
+    volumes = {
+        f"{each.key}_volume_um3": float(n) * voxel_um**3
+        for each, n in zip(_THIN, n_voxels, strict=True)
+    }
+    # All scans come before the first discharge; the intervals ask.
+    return {**volumes, "redeposited_volume_um3": 0.0}
 
 
 def _laid(
@@ -210,7 +268,10 @@ def _report(cases: list[Case]) -> Report:
             "by a strength drawn between nothing and all of it. Labels are those of the segment "
             "stage, with the two earlier scans changed alike. Error: volumes of deposited, "
             "dendrite, pit and void that are wrong, over their true volume. Distance: in units of "
-            "the limit within which 99 of 100 training scans lie.",
+            "the limit within which 99 of 100 training scans lie. A volume is off if it is more "
+            f"than {OFF:.0%} of the truth away; then its interval says so if the truth lies in "
+            "it or there is none with a flag, the distance if it lies beyond the limit, else "
+            "nobody.",
             f"**Spearman's rank correlation of distance and error: {correlation:.2f}** "
             f"({_WANTED:g} wanted: {verdict}). Beyond the limit {int(beyond.sum())} scans with a "
             f"median error of {_median(errors[beyond])}, within it {int((~beyond).sum())} with "
@@ -224,6 +285,14 @@ def _report(cases: list[Case]) -> Report:
                 rows=rows,
             ),
             Table(
+                title=f"Volumes that are off by more than {OFF:.0%}, and who says so",
+                columns=(
+                    *("change", "volumes", "off", "the interval says so", "the score does"),
+                    *("nobody", "of which class"),
+                ),
+                rows=_told_rows(seen),
+            ),
+            Table(
                 title="Largest errors",
                 columns=("change", "strength", "cell", "error", "distance", "differs most in"),
                 rows=worst,
@@ -231,6 +300,29 @@ def _report(cases: list[Case]) -> Report:
         ),
         packages=("numpy", "scipy", "onnxruntime"),
     )
+
+
+def _told_rows(seen: Sequence[Case]) -> list[list[str]]:
+    rows = []
+    for kind in KINDS:
+        told = [
+            (name.removesuffix("_volume_um3"), volume.told_by(each.distance))
+            for each in seen
+            if each.kind == kind
+            for name, volume in each.volumes.items()
+            if volume.is_there
+        ]
+        n = Counter(teller for _, teller in told)
+        silent = Counter(name for name, teller in told if teller == "nobody")
+        if told:
+            rows.append(
+                [
+                    *(kind, str(len(told)), str(len(told) - n["near"])),
+                    *(str(n[teller]) for teller in ("interval", "score", "nobody")),
+                    ", ".join(f"{name} {count}" for name, count in silent.items()),
+                ]
+            )
+    return rows
 
 
 def _range(values: list[float | None]) -> str:

@@ -1,5 +1,7 @@
 """Write the tables of ``docs/intervals.md`` and draw its picture from the calibration.
 
+The table of objects in ``docs/metrics.md`` as well.
+
 ``python docs/make_interval_pages.py``
 """
 
@@ -16,7 +18,8 @@ from lithoscope_models.calibration.tables import (
 from lithoscope_models.model_file import DEFAULT_MODEL, find_model
 
 DOCS = Path(__file__).parent
-PAGE, PICTURE = DOCS / "intervals.md", DOCS / "pictures" / "interval_coverage.png"
+PAGE, METRICS = DOCS / "intervals.md", DOCS / "metrics.md"
+PICTURE = DOCS / "pictures" / "interval_coverage.png"
 #: Differ from a shown metric by a constant factor, or hardly have an error.
 LEFT_AWAY = ("_occupied_fraction", "_volume_um3", "electrode_coverage")
 KEPT_VOLUMES = ("li_", "dead_")
@@ -40,7 +43,36 @@ def main() -> None:
     before, rest = text.split(begin)
     after = rest.split(end)[1]
     PAGE.write_text(before + begin + tables(found) + end + after)
+    page = METRICS.read_text()
+    begin, end = "<!-- objects begin -->\n", "<!-- objects end -->"
+    before, rest = page.split(begin)
+    METRICS.write_text(before + begin + objects_table(found) + end + rest.split(end)[1])
     draw(found).save(PICTURE, optimize=True)
+
+
+def objects_table(found: CalibrationFile) -> str:
+    """Write how many objects exist, and how far the chances that were given are off."""
+    lines = [
+        "| labels, kind | objects | that exist | off by, held out | off by, family left out |",
+        "|---|---|---|---|---|",
+    ]
+    curves = ["| chance given | " + " | ".join(f"under {n / 10:g}" for n in range(1, 11)) + " |"]
+    curves.append("|---" * 11 + "|")
+    for origin, kinds in found.objects.items():
+        for kind, each in kinds.items():
+            n_objects = sum(each.n_objects)
+            shares = zip(each.found, each.n_objects, strict=True)
+            there = sum(share * n for share, n in shares) / n_objects
+            name = f"{origin.replace('_', ' ')}, {kind}s"
+            lines.append(
+                f"| {name} | {n_objects} | {there:.0%} | {each.error:.1%} "
+                f"| {each.error_left_out:.1%} |"
+            )
+            tenths = [""] * 10
+            for given, share in zip(each.given, each.found, strict=True):
+                tenths[min(int(given * 10), 9)] = f"{given:.2f}: {share:.2f}"
+            curves.append(f"| {name} | " + " | ".join(tenths) + " |")
+    return "\n".join([*lines, "", *curves]) + "\n"
 
 
 def shown(scores: dict[str, MetricScore]) -> dict[str, MetricScore]:

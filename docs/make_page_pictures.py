@@ -1,7 +1,7 @@
 """Take the pictures of the pages, at three sizes, from a demo that this runs.
 
 ``python -m docs.make_page_pictures`` writes ``docs/pictures/pages/NAME-WIDTHxHEIGHT.webp``. A
-person of the demo approves what is proposed first, and lets the plan go on.
+person of the demo approves what is proposed first, lets the plan go on, and paints two slices.
 """
 
 import argparse
@@ -13,13 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.first_hour_person import Painter, seen, strokes_on
 from benchmarks.page_browser import chromium
 from benchmarks.page_demo import instance_of
 from PIL import Image
 from playwright.sync_api import Page, TimeoutError, ViewportSize
 from psutil import Popen
 
-from lithoscope_store import Store
+from lithoscope_messages import LabelsReady
+from lithoscope_pipeline.labels import segments_of
+from lithoscope_services.reading import read_entries
+from lithoscope_store import Store, read_slab
 
 PICTURES = Path(__file__).parent / "pictures" / "pages"
 NAME = "demo"
@@ -30,6 +34,7 @@ PAGES = {
     "metrics": ("metrics", "#metrics-figure .scatterlayer .trace"),
     "maps": ("maps?map=plating_current_density_mA_cm2", "#map-canvas[data-scan]"),
     "3d": ("3d", "#surface-canvas[data-drawn=whole]"),
+    "labels": ("labels", "canvas[data-painted][data-answer]:not([data-answer=''])"),
     "decisions": ("decisions", "#history-table"),
     "system": ("system", "#scans-table"),
     "experiments": ("experiments", "#shelf-table"),
@@ -57,6 +62,7 @@ def main() -> None:
         url = str(instance_of(store, process).dashboard_url)
         page = browser.new_page(color_scheme="dark")
         _answer(page, url)
+        _paint(page, url, store, asked.scan)
         while not store.experiment(NAME).manifest.exists():
             page.wait_for_timeout(1000)
         for width, height in SIZES:
@@ -101,11 +107,32 @@ def _answer(page: Page, url: str) -> None:
         sys.stderr.write(f"nobody was asked: {error.message.splitlines()[0]}\n")
 
 
+def _paint(page: Page, url: str, store: Store, scan: int) -> None:
+    """Paint two slices of a scan as soon as it is labelled: strokes on what the network found."""
+    page.set_viewport_size(ViewportSize(width=1280, height=900))
+    found: list[LabelsReady] = []
+    while not found:
+        page.wait_for_timeout(1000)
+        messages = [entry.message for entry in read_entries(store, NAME)]
+        found = [each for each in messages if isinstance(each, LabelsReady) and each.scan == scan]
+    n_z, rows, columns = found[0].shape
+    volume = store.experiment(NAME).resolve(found[0].path)
+    person = Painter(page, url, (rows, columns))
+    for z in (n_z // 3, n_z // 2):
+        person.go_to(scan, z)
+        labels = segments_of(read_slab(volume, z, z + 1, label="cell")[0])
+        person.paint(strokes_on(seen(labels, seed=z), coverage=0.1, seed=z))
+    person.wait_for_answer()
+
+
 def _settle(page: Page, name: str, scan: int) -> None:
     """Go to a scan, and to what is worth seeing of it."""
     if name == "live":
         page.locator(f".thumb[data-scan='{scan}']").click()
         page.locator(f"canvas[data-axis=x][data-scan='{scan}']").wait_for()
+    if name == "labels":
+        page.locator("#labels-scan").select_option(str(scan))
+        page.locator(PAGES[name][1]).wait_for()
     for slider in ("#map-scan", "#surface-scan"):
         if page.locator(slider).count():
             page.locator(slider).evaluate(
@@ -114,6 +141,8 @@ def _settle(page: Page, name: str, scan: int) -> None:
             )
     # Curves and sharper planes come a moment later.
     page.wait_for_timeout(2500)
+    # What was clicked had been brought into view.
+    page.evaluate("window.scrollTo(0, 0)")
 
 
 def _keep(png: bytes, name: str, width: int, height: int) -> None:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from lithoscope_dashboard import callbacks
 from lithoscope_dashboard.api import api_router
 from lithoscope_dashboard.board import Board
+from lithoscope_dashboard.fine_tune_api import fine_tune_router
 from lithoscope_dashboard.guard import Guard, Place, content_security_policy
 from lithoscope_dashboard.library import Library
 from lithoscope_dashboard.login import login_router
@@ -71,6 +72,7 @@ def make_app(board: Board, post: Post, store: Store, *, place: Place, port: int)
     server.include_router(view_router(transport))
     server.include_router(requests_router(board, post))
     server.include_router(setup_router(store))
+    server.include_router(fine_tune_router(reach))
     server.include_router(api_router(reach))
     app = Dash(
         "lithoscope_dashboard",

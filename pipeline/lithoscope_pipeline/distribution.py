@@ -1,9 +1,11 @@
 """How far a scan lies from those that its network was trained on.
 
 A scan is described by some numbers: its noise, how far noise hangs together, how even its grey
-values are, how thick its layers, what grey values the network calls what, and how sure it is.
+values are, how thick its layers, what grey values the network calls what, how bright the
+electrolyte beside both sides is, and how sure the network is.
 Each is compared with its mean and spread over scans of the training; the distance is the root
-mean square of all deviations in standard deviations. Being surer or less noisy counts nothing.
+mean square of all deviations in standard deviations; one number that is five of them off counts
+as much as the limit, however usual the others are. Being surer or less noisy counts nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +26,8 @@ ONE_SIDED: Final = frozenset(
     {
         "bright_in_lithium",
         "dark_in_electrolyte",
+        "dim_by_plating_side",
+        "dim_by_stripping_side",
         "doubt",
         "doubt_at_edges",
         "grain_of_lithium",
@@ -32,6 +36,7 @@ ONE_SIDED: Final = frozenset(
     }
 )
 _LARGEST: Final = 10.0  # of a deviation: one number alone says no more
+_ALONE: Final = 5.0  # of a deviation that is as unlike as the limit whatever the others are
 _FLOOR: Final = 0.05  # of a spread, so that what hardly varies does not count for everything
 _FOIL: Final = (0.2, 0.7)  # of the stripping electrode, away from its faces
 _LARGE_PX: Final = 9
@@ -39,6 +44,8 @@ _SD_PER_MAD: Final = 1.4826
 _FEWEST: Final = 200  # voxels of a class of which a grey value can be told
 _LITHIUM: Final = (SegmentClass.ELECTRODE, SegmentClass.DEPOSITED, SegmentClass.DENDRITE)
 _TAIL_PERCENT: Final = 2.0  # of a material in which another may hide
+_BESIDE_PX: Final = 3  # from a side: nearer, its edge is in the grey value
+_BESIDE_UM: Final = 20.0
 _TINY: Final = 1e-6
 
 
@@ -109,6 +116,7 @@ def describe_scan(scan: SampledScan) -> dict[str, float]:
         **_of_layers(references, scan.voxel_um),
         **_of_foil(grey, references),
         **_of_labels(grey[:, 0], scan),
+        **_beside_sides(grey[:, 0], scan),
     }
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
@@ -174,6 +182,26 @@ def _of_labels(grey: NDArray[np.float32], scan: SampledScan) -> dict[str, float]
     return found
 
 
+def _beside_sides(grey: NDArray[np.float32], scan: SampledScan) -> dict[str, float]:
+    """Look at the electrolyte along both sides: lithium that looks like it lies there if anywhere.
+
+    Its mean grey value says so where single voxels, and the tail of all of it, do not.
+    """
+    is_electrolyte = scan.segments == SegmentClass.ELECTROLYTE
+    inner = ndimage.binary_erosion(is_electrolyte, np.ones((1, 3, 3), bool))
+    n_rows = grey.shape[1]
+    rows = np.arange(n_rows)[:, None]
+    first = is_electrolyte.argmax(axis=1)[:, None]
+    last = n_rows - 1 - is_electrolyte[:, ::-1].argmax(axis=1)[:, None]
+    reach_px = max(_BESIDE_UM / scan.voxel_um, _BESIDE_PX + 1.0)
+    found = {}
+    for name, away_px in (("plating", last - rows), ("stripping", rows - first)):
+        values = grey[inner & (away_px >= _BESIDE_PX) & (away_px <= reach_px)]
+        if values.size >= _FEWEST:
+            found[f"dim_by_{name}_side"] = -float(values.mean(dtype=np.float64))
+    return found
+
+
 def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     size = float(np.sqrt(np.mean(a**2, dtype=np.float64) * np.mean(b**2, dtype=np.float64)))
     return float(np.mean(a * b, dtype=np.float64)) / size if size > 0 else float("nan")
@@ -195,7 +223,7 @@ def fit_training(scans: Sequence[Mapping[str, float]]) -> TrainingScans:
         spread={name: max(float(each.std(ddof=1)), _FLOOR) for name, each in values.items()},
         limit=1.0,
     )
-    distances = [training_distance(each, found).distance for each in scans]
+    distances = [_root_mean_square(_deviations(each, found)) for each in scans]
     return replace(found, limit=float(np.quantile(distances, 0.99)))
 
 
@@ -219,16 +247,30 @@ def training_distance(scan: Mapping[str, float], training: TrainingScans) -> Tra
     training
         From `fit_training`. Numbers that either lacks do not count.
     """
-    deviations: dict[str, float] = {}
+    deviations = _deviations(scan, training)
+    if not deviations:
+        return TrainingDistance(distance=0.0, farthest=())
+    alone = training.limit * max(deviations.values()) / _ALONE
+    order = sorted(deviations, key=lambda name: -deviations[name])
+    return TrainingDistance(
+        distance=max(_root_mean_square(deviations), alone), farthest=tuple(order[:3])
+    )
+
+
+def _deviations(scan: Mapping[str, float], training: TrainingScans) -> dict[str, float]:
+    """Compare the numbers that both know, in standard deviations."""
+    deviations = {}
     for name in sorted(scan.keys() & training.mean.keys()):
         deviation = (scan[name] - training.mean[name]) / training.spread[name]
         size = max(deviation, 0.0) if name in ONE_SIDED else abs(deviation)
         deviations[name] = min(size, _LARGEST)
+    return deviations
+
+
+def _root_mean_square(deviations: Mapping[str, float]) -> float:
     if not deviations:
-        return TrainingDistance(distance=0.0, farthest=())
-    square = np.mean([each**2 for each in deviations.values()])
-    order = sorted(deviations, key=lambda name: -deviations[name])
-    return TrainingDistance(distance=float(np.sqrt(square)), farthest=tuple(order[:3]))
+        return 0.0
+    return float(np.sqrt(np.mean([each**2 for each in deviations.values()])))
 
 
 def sample_pairs(n_z: int, n: int = 12) -> list[int]:

@@ -1,14 +1,16 @@
 """Intervals for the metrics of one label file, whose maker someone names."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from lithoscope_models.calibration.tables import calibrations_for
 from lithoscope_models.model_file import model_sha256
 from lithoscope_models.network_pass import region_references
+from lithoscope_pipeline.measure import Measurement
+from lithoscope_pipeline.measure.existence import measure_existence, with_existence
 from lithoscope_pipeline.measure.intervals import IntervalContext, with_intervals
 from lithoscope_pipeline.measure.version import METRICS_VERSION
 from lithoscope_pipeline.metric import Metric
+from lithoscope_pipeline.noise_grain import measure_grain
 from lithoscope_pipeline.sharpness import measure_blur
 from lithoscope_services.stages.stored_volume import StoredVolume
 
@@ -16,18 +18,18 @@ BY_THRESHOLDS = "layers"
 
 
 def with_file_intervals(
-    metrics: Mapping[str, Metric],
+    measurement: Measurement,
     path: Path,
     shape: tuple[int, ...],
     *,
     model: str,
     voxel_um: float,
 ) -> dict[str, Metric]:
-    """Give intervals to the metrics of labels that lie inside their own image.
+    """Give intervals to the metrics of labels that lie inside their own image, and to objects.
 
     Parameters
     ----------
-    metrics
+    measurement
         Of the labels.
     path
         The image: its noise and its blur decide how far the labels can be trusted.
@@ -55,5 +57,7 @@ def with_file_intervals(
         area_um2=shape[0] * shape[2] * voxel_um**2,
         cnr=references.cnr if references.verdict == "resolved" else None,
         blur_px=measure_blur(image),
+        grain=measure_grain(image),
     )
-    return with_intervals(metrics, context)
+    objects = with_existence(measurement.objects, context)
+    return with_intervals(measurement.metrics, context) | measure_existence(objects, context)

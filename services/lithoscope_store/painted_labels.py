@@ -105,6 +105,27 @@ class PaintedLabels:
                 _lay(whole, each.classes)
         return whole
 
+    def section(self, z: int) -> Plane:
+        """Lay what was painted on a slice normal to z, and on planes through it, over each other.
+
+        Parameters
+        ----------
+        z
+            Number of the slice; planes normal to y or x leave a line in it.
+        """
+        _, rows, columns = self.shape
+        whole = np.full((rows, columns), UNPAINTED, np.uint8)
+        for each in self.planes:
+            match each.axis:
+                case "z":
+                    if each.index == z:
+                        _lay(whole, each.classes)
+                case "y":
+                    _lay(whole[each.index], each.classes[z])
+                case "x":
+                    _lay(whole[:, each.index], each.classes[z])
+        return whole
+
 
 def paint(
     volume: Path,

@@ -70,6 +70,27 @@ def test_painted_slices_come_with_their_volume_and_with_earlier_scans(
         np.testing.assert_array_equal(second.grey, read_slab(volume, 0, n_z).astype(np.float16))
 
 
+def test_planes_across_the_other_axes_are_learned_from_too(store: Store, tmp_path: Path) -> None:
+    fact = labels_of(store, 1)
+    volume = store.experiment("cell").resolve(fact.path)
+    n_z, n_y, n_x = fact.shape
+    for axis, index, line in (("x", n_x // 3, n_y), ("y", n_y // 2, n_x)):
+        # A stroke on every line of the plane, z after z.
+        runs = [(line * z + 5, 12, 2) for z in range(n_z)]
+        layer = PaintLayer(axis=axis, person="Bea", round=1)  # type: ignore[arg-type]  # of two
+        paint(volume, layer, index, runs, CLASSES, time_ns=2)
+
+    paint_from_experiment(store.root, "cell", tmp_path, model=DEFAULT_MODEL)
+
+    found = read_painted(tmp_path / PAINTED)
+    scan = found.training.scans[1]
+    assert scan.only is not None
+    (line_in,) = {each.z for each in found.training_slices} & {0}
+    classes = scan.classes[line_in]
+    assert classes[5:17, n_x // 3].tolist() == [2] * 12
+    assert classes[n_y // 2, 5:17].tolist() == [2] * 12
+
+
 def test_models_are_named_by_their_folder_as_cards_allow_it() -> None:
     assert model_name(Path("Cell 7 / model")) == "model"
     assert model_name(Path("out/Cell 7")) == "cell-7"

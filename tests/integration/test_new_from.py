@@ -5,38 +5,41 @@ no settings file is edited. What is not taken is named.
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import bluesky_lab
 import h5py
 import numpy as np
 import pytest
 import zmq
-from bluesky_lab import proxy, publisher, taken
-from demo_process import running
+from bluesky_lab import Lab, about, proxy, publisher
+from demo_process import entries, running
 from file_writer import write_dxchange
 from foreign import N_DARKS, N_FLATS, N_PROJECTIONS, Sent, scan_of
 from numpy.typing import NDArray
 from senders import SENDERS, Sender
-from spine import Spine, spine
 from typer.testing import CliRunner
 from waiting import until
 
-from lithoscope_messages import SlabReady, StageFailed
+from lithoscope_messages import StageFailed
 from lithoscope_services.cli.app import make_app
 from lithoscope_services.listen import channel, dectris, documents, listen_to, parse_place
-from lithoscope_services.settings import Settings, load_settings
+from lithoscope_services.settings import load_settings
 
 NAME = "found"
-#: Each takes some four seconds of a core; the rest are run with --soak.
-NOW = ("adzmq", "dectris")
+#: An instance takes some ten seconds of a core; those of the rest are run with --soak.
+NOW = ("dectris",)
 LISTEN_S = "2.5"
 COUNTS = (
     *("--projections", str(N_PROJECTIONS), "--darks", str(N_DARKS), "--flats", str(N_FLATS)),
     *("--voxel-um", "4.5", "--scans", "1"),
 )
+FREE_PORT = ("--set", "dashboard.port=0")
 #: What a command imports when it is needed: here before anybody waits for it.
 WARM = (channel, dectris, documents)
 #: Narrower slices are not reconstructed.
@@ -80,21 +83,23 @@ def place_of(sender: Sender) -> str:
     return f"pva://{servers[0]}/{sender.source['channel']}"
 
 
-def first_slice(services: Spine, settings: Settings, send: Callable[[], None]) -> None:
-    """Run the services with the settings as they are, send a scan, and wait for a slice of it."""
-    (services.runtime_dir / "settings.json").write_text(settings.model_dump_json())
-    services.start("journal", "ingest", "source", "reconstruct")
-    log = services.runtime_dir / "source.log"
-    until(lambda: "stream_followed" in log.read_text(), timeout_s=120, what="the source")
-    send()
+def first_slice(
+    file: Path, store: Path, send: Callable[[], None], *, sign: str = "_followed"
+) -> None:
+    """Run ``up`` with the file as it was written, send a scan, and wait for a slice of it.
 
-    def is_there() -> bool:
-        found = [entry.message for entry in services.entries(NAME)]
-        failed = [each.error for each in found if isinstance(each, StageFailed)]
-        assert not failed
-        return any(isinstance(each, SlabReady) for each in found)
-
-    until(is_there, timeout_s=120, what="the first slice")
+    ``sign`` is what the services log once the stream would be heard.
+    """
+    up = [*CLI, "up", "--config", str(file), "--store", str(store)]
+    log = store / ".lithoscope" / "services.log"
+    with running(up):
+        until(log.is_file, timeout_s=120, what="the services")
+        until(lambda: sign in log.read_text(), timeout_s=120, what="the source")
+        send()
+        slices = store / NAME / "reconstructions"
+        until(lambda: any(slices.glob("0000-*")), timeout_s=120, what="the first slice")
+    failed = [e.message for e in entries(store, NAME) if isinstance(e.message, StageFailed)]
+    assert not failed
 
 
 @pytest.mark.parametrize("dialect", sorted(SENDERS))
@@ -102,11 +107,12 @@ def test_what_is_heard_makes_settings_that_bring_the_first_slice(
     dialect: str, tmp_path: Path, is_soak: bool
 ) -> None:
     file = tmp_path / "found.toml"
-    with spine(tmp_path / "store") as services:
-        sender = SENDERS[dialect](services.runtime_dir, scan_of(0))
+    # Addresses of sockets end at 107 characters: the folder must have a short name.
+    with TemporaryDirectory(prefix="ls-") as folder:
+        sender = SENDERS[dialect](Path(folder), scan_of(0))
         try:
             with ThreadPoolExecutor(1) as pool:
-                printing = pool.submit(new, place_of(sender), file, *COUNTS)
+                printing = pool.submit(new, place_of(sender), file, *COUNTS, *FREE_PORT)
                 sender.wait_until_heard()
                 sender.send(rod_of(0))
                 text = printing.result()
@@ -123,18 +129,22 @@ def test_what_is_heard_makes_settings_that_bring_the_first_slice(
                     sender.wait_until_heard()
                     sender.send(rod_of(1))
 
-                first_slice(services, settings, send)
+                first_slice(file, tmp_path / "store", send)
         finally:
             sender.close()
 
 
-def test_documents_say_where_their_frames_are(tmp_path: Path) -> None:
-    (run,) = taken(tmp_path / "detector", NAME)
+def test_documents_say_where_their_frames_are(
+    tmp_path: Path, is_soak: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluesky_lab, "COLUMNS", COLUMNS)
+    frames = rod_of(0)
+    run = Lab(tmp_path / "detector").scan(frames, steps=True, **about(frames, NAME))
     file = tmp_path / "found.toml"
-    with spine(tmp_path / "store") as services, proxy(services.runtime_dir) as (inward, outward):
+    with TemporaryDirectory(prefix="ls-") as folder, proxy(Path(folder)) as (inward, outward):
         until(Path(outward.removeprefix("ipc://")).exists, timeout_s=60, what="the proxy")
         with ThreadPoolExecutor(1) as pool, publisher(inward) as publish:
-            printing = pool.submit(new, outward, file, "--scans", "1")
+            printing = pool.submit(new, outward, file, "--scans", "1", *FREE_PORT)
             # What is published before somebody listens is lost: the run is published again.
             while not printing.done():
                 for name, document in run:
@@ -148,6 +158,31 @@ def test_documents_say_where_their_frames_are(tmp_path: Path) -> None:
         assert settings.source.folder == str(tmp_path / "detector")
         assert settings.scan.voxel_size_um == 4.5
         assert "theta_deg" in text
+        if is_soak:
+
+            def send() -> None:
+                with publisher(inward) as publish:
+                    for name, document in run:
+                        publish(name, document)
+
+            first_slice(file, tmp_path / "store", send)
+
+
+def test_the_frame_link_brings_a_slice_where_nothing_is_known_of_a_stream(
+    tmp_path: Path, is_soak: bool
+) -> None:
+    if not is_soak:
+        pytest.skip("an instance and a simulated scan: run with --soak")
+    file, store = tmp_path / "found.toml", tmp_path / "store"
+    words = ["new", NAME, "--scans", "1", "--out", str(file), *FREE_PORT]
+    result = CliRunner().invoke(make_app(), words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+    def send() -> None:
+        words = ["simulate", "--scans", "1", "--as", NAME, "--store", str(store)]
+        subprocess.run([*CLI, *words], check=True, timeout=300, capture_output=True)
+
+    first_slice(file, store, send, sign="dashboard_ready")
 
 
 def test_a_finished_file_makes_a_watched_folder_and_up_brings_its_first_slice(
@@ -160,11 +195,8 @@ def test_a_finished_file_makes_a_watched_folder_and_up_brings_its_first_slice(
 
     more = ("--voxel-um", "4.5", "--scans", "1", "--set", "source.settled_s=0")
     place = str(folder / "scan_000.h5")
-    text = new(place, file, *more, "--set", "dashboard.port=0")
-    up = [*CLI, "up", "--config", str(file), "--store", str(store)]
-    with running(up):
-        slices = store / NAME / "reconstructions"
-        until(lambda: any(slices.glob("0000-*")), timeout_s=120, what="a slice")
+    text = new(place, file, *more, *FREE_PORT)
+    first_slice(file, store, lambda: None, sign="service_started")
 
     assert "DXchange" in text
 

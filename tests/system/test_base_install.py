@@ -91,6 +91,14 @@ def test_the_demo_runs_there_and_measures_three_scans(report: dict[str, Any]) ->
         assert known >= CORE_METRICS
 
 
+def test_a_test_scan_needs_no_library_of_a_beamline(
+    installed: BaseInstall, report: dict[str, Any]
+) -> None:
+    done = installed.run("lithoscope", "test-scan", "first", "--json", "--store", "store")
+
+    assert json.loads(done.stdout)["n_problems"] == 0
+
+
 def test_nothing_is_installed_that_only_some_machines_need(installed: BaseInstall) -> None:
     listed = json.loads(installed.run("python", "-m", "pip", "list", "--format", "json").stdout)
     names = {package["name"].lower() for package in listed}

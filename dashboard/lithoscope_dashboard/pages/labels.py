@@ -40,6 +40,7 @@ def layout() -> Component:
                     _card("Paint", "labels-tools"),
                     _card("Answer", "labels-answer"),
                     _card("Painted", "labels-painted"),
+                    _card("Network for this cell", "labels-network"),
                     _card("Keys", "labels-keys"),
                 ],
                 className="labels-side",

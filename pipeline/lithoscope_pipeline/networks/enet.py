@@ -2,7 +2,7 @@
 
 References
 ----------
-.. [1] Quenum et al., Nanomaterials 13, 1795 (2023). doi:10.3390/nano13111795
+.. [1] Quenum et al., J. Imaging 9, 111 (2023). doi:10.3390/jimaging9060111
 """
 
 from typing import Final

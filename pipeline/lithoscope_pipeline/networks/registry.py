@@ -69,7 +69,8 @@ ARCHITECTURES: Final = {
             what="regular and dilated convolutions side by side (Quenum et al. 2023)",
             module=f"{_HERE}.ynet",
             builder="ynet",
-            divisor=16,
+            divisor=128,
+            fixed_px=128,
             patch_px=128,
         ),
         Architecture(

@@ -6,7 +6,7 @@ max-pooling *to* 8 x 8, which only makes sense for a larger map. A grid of 16 x 
 
 References
 ----------
-.. [1] Quenum et al., Nanomaterials 13, 1795 (2023). doi:10.3390/nano13111795
+.. [1] Quenum et al., J. Imaging 9, 111 (2023). doi:10.3390/jimaging9060111
 """
 
 from typing import Final

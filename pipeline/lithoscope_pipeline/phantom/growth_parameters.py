@@ -120,12 +120,16 @@ class PorosityParameters:
         Thickness of the line at the plating electrode's original surface, where it is covered.
     interface_salt
         Share of salts in the line, against lithium.
+    electrolyte_share
+        Share of the contrast between lithium and electrolyte that plated lithium has lost, for
+        electrolyte fills its pores; below 1.
     """
 
     texture: float = 0.12
     correlation_um: float = 3.0
     interface_um: float = 0.4
     interface_salt: float = 0.3
+    electrolyte_share: float = 0.0
 
     def __post_init__(self) -> None:
         _refuse_negative(self)

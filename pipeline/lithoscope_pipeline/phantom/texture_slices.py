@@ -34,8 +34,8 @@ class Contrasts:
 
     Parameters
     ----------
-    lithium
-        Lithium for electrolyte.
+    lithium, plated
+        Lithium, and plated lithium with what fills its pores, for electrolyte.
     void
         Void for lithium.
     interface
@@ -43,6 +43,7 @@ class Contrasts:
     """
 
     lithium: complex
+    plated: complex
     void: complex
     interface: complex
 
@@ -51,9 +52,12 @@ class Contrasts:
         """Return the contrasts of a cell: 1/cm, and 1e-8 as the imaginary part."""
         optics = cell.optics
         lithium = optics.of(Material.LITHIUM)
-        salt = cell.growth.porosity.interface_salt
+        porosity = cell.growth.porosity
+        salt = porosity.interface_salt
+        contrast = lithium - optics.of(Material.POLYMER)
         return cls(
-            lithium=lithium - optics.of(Material.POLYMER),
+            lithium=contrast,
+            plated=contrast * (1.0 - porosity.electrolyte_share),
             void=optics.of(Material.VOID) - lithium,
             interface=salt * (optics.of(Material.PARTICLE) - lithium),
         )
@@ -207,9 +211,7 @@ class _Drawing:
             self._add_stripping_side(out, surfaces, line)
             self._add_plating_side(out, surfaces, line, face_um[line])
         bodies = surfaces.bodies
-        add_segments(
-            slices, bodies, face_um, self.y_um, self.contrasts.lithium, self.plated_grains
-        )
+        add_segments(slices, bodies, face_um, self.y_um, self.contrasts.plated, self.plated_grains)
 
     def _add_stripping_side(self, out: FloatSlice, surfaces: Surfaces, line: int) -> None:
         planes, contrasts = self.planes, self.contrasts
@@ -236,6 +238,8 @@ class _Drawing:
         layer_um = surfaces.layer_um[line]
         if not layer_um.any():
             return
+        if contrasts.plated != contrasts.lithium:
+            add_band(out, top_um, under_um, self.y_um, contrasts.plated - contrasts.lithium)
         if self.plated_grains is not None:
             self._add_grain(out, top_um, under_um, self.plated_grains[line])
         if self.interface_um > 0:

@@ -7,7 +7,7 @@ out, in blocks: neighbours show the same things.
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,8 @@ from lithoscope_pipeline.segment import GreyReferences
 _CARD: Final = "painted.json"
 #: Rows kept beside those that a slice is shown with: errors of where earlier scans lie.
 _MARGIN_PX: Final = 2
-_APART_PX: Final = 3  # slices nearer than this show the same
+#: Slices that are not farther from each other than this show the same.
+APART_PX: Final = 3
 _FEWEST_BLOCKS: Final = 3
 #: Voxels of a class under which its score says nothing.
 FEWEST_VOXELS: Final = 50
@@ -49,6 +50,9 @@ class PaintedScan:
     painted
         `SegmentClass` of the painted slices by their number, shape (n_y, n_x), `UNLABELLED` where
         nobody painted; empty for a scan that is only shown.
+    crossed
+        The same of slices that planes painted across y or x go through: a line of each. Those
+        that lie too near to a slice that is held out are left out.
     """
 
     scan: int
@@ -56,6 +60,7 @@ class PaintedScan:
     references: GreyReferences
     shifts_px: NDArray[np.float32] | None
     painted: Mapping[int, LabelVolume]
+    crossed: Mapping[int, LabelVolume] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +118,22 @@ def write_painted(
     TrainingDataError
         If slices must be chosen, and fewer than three blocks of them are painted.
     """
-    every = [PaintedSlice(scan=scan.scan, z=z) for scan in scans for z in sorted(scan.painted)]
-    counts = {
-        PaintedSlice(scan=scan.scan, z=z): np.bincount(classes.ravel(), minlength=256)[:UNLABELLED]
+    drawn = {
+        PaintedSlice(scan=scan.scan, z=z): classes
         for scan in scans
-        for z, classes in scan.painted.items()
+        for z, classes in (*scan.crossed.items(), *scan.painted.items())
     }
+    whole = [PaintedSlice(scan=scan.scan, z=z) for scan in scans for z in sorted(scan.painted)]
     if held_out is None:
-        held_out = _held_out(_blocks(every), counts, _HELD_OUT_SHARE)
+        held_out = _chosen(whole, drawn)
+    training = [
+        each
+        for each in sorted(drawn, key=lambda drawn_slice: (drawn_slice.scan, drawn_slice.z))
+        if each not in held_out and (each in whole or _is_apart(each, held_out))
+    ]
+    if not training:
+        raise TrainingDataError("all that is painted lies beside slices to judge by; paint others")
+    every = [*training, *held_out]
     n_z = scans[0].grey.shape[0]
     near = {
         row
@@ -129,11 +142,12 @@ def write_painted(
         if 0 <= row < n_z
     }
     rows = np.array(sorted(near), np.intp)
-    write_experiment(folder, [_compact(scan, rows) for scan in scans], told={"voxel_um": voxel_um})
+    kept = [_compact(scan, rows, drawn, every) for scan in scans]
+    write_experiment(folder, kept, told={"voxel_um": voxel_um})
     told = {
         "rows": rows.tolist(),
-        "training": [[each.scan, each.z] for each in every if each not in held_out],
-        "held_out": [[each.scan, each.z] for each in every if each in held_out],
+        "training": [[each.scan, each.z] for each in training],
+        "held_out": sorted([each.scan, each.z] for each in held_out),
     }
     partial = folder / f"{_CARD}.partial"
     partial.write_text(json.dumps(told, indent=1))
@@ -169,7 +183,35 @@ def read_painted(folder: Path) -> PaintedData:
     )
 
 
-def _compact(scan: PaintedScan, rows: NDArray[np.intp]) -> LabelledScan:
+def _chosen(
+    whole: Sequence[PaintedSlice], drawn: Mapping[PaintedSlice, LabelVolume]
+) -> frozenset[PaintedSlice]:
+    """Choose slices to hold out: of those that were painted themselves, if they lie apart."""
+    counts = {
+        each: np.bincount(classes.ravel(), minlength=256)[:UNLABELLED]
+        for each, classes in drawn.items()
+    }
+    blocks = _blocks(whole)
+    if len(blocks) < _FEWEST_BLOCKS:
+        blocks = _blocks(list(drawn))
+    if len(blocks) < _FEWEST_BLOCKS:
+        raise TrainingDataError(
+            f"{len(drawn)} painted slices lie in {len(blocks)} place(s): some must be kept to "
+            f"judge by; paint at least {_FEWEST_BLOCKS} slices more than {APART_PX} apart"
+        )
+    return _held_out(blocks, counts, _HELD_OUT_SHARE)
+
+
+def _is_apart(each: PaintedSlice, others: Collection[PaintedSlice]) -> bool:
+    return all(abs(each.z - other.z) > APART_PX for other in others)
+
+
+def _compact(
+    scan: PaintedScan,
+    rows: NDArray[np.intp],
+    drawn: Mapping[PaintedSlice, LabelVolume],
+    kept: Collection[PaintedSlice],
+) -> LabelledScan:
     """Keep the rows around painted slices, in one piece where they lie together."""
     _, n_y, n_x = scan.grey.shape
     everything = slice(None)
@@ -182,8 +224,9 @@ def _compact(scan: PaintedScan, rows: NDArray[np.intp]) -> LabelledScan:
         ]
     )
     classes = np.full(grey.shape, UNLABELLED, np.uint8)
-    for z, painted in scan.painted.items():
-        classes[int(np.searchsorted(rows, z))] = painted
+    for each in kept:
+        if each.scan == scan.scan:
+            classes[int(np.searchsorted(rows, each.z))] = drawn[each]
     return LabelledScan(
         scan=scan.scan,
         roi=Roi(z0=0, z1=len(rows), y0=0, y1=n_y, x0=0, x1=n_x),
@@ -210,7 +253,7 @@ def _blocks(every: Sequence[PaintedSlice]) -> list[list[PaintedSlice]]:
     """Group slices that lie together; where that leaves too few, all slices of a scan."""
     blocks: list[list[PaintedSlice]] = []
     for each in sorted(every, key=lambda painted: (painted.z, painted.scan)):
-        if blocks and each.z - blocks[-1][-1].z <= _APART_PX:
+        if blocks and each.z - blocks[-1][-1].z <= APART_PX:
             blocks[-1].append(each)
         else:
             blocks.append([each])
@@ -219,11 +262,6 @@ def _blocks(every: Sequence[PaintedSlice]) -> list[list[PaintedSlice]]:
         for each in every:
             by_scan.setdefault(each.scan, []).append(each)
         blocks = [by_scan[scan] for scan in sorted(by_scan)]
-    if len(blocks) < _FEWEST_BLOCKS:
-        raise TrainingDataError(
-            f"{len(every)} painted slices lie in {len(blocks)} place(s): some must be kept to "
-            f"judge by; paint at least {_FEWEST_BLOCKS} slices more than {_APART_PX} apart"
-        )
     return blocks
 
 

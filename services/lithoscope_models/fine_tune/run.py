@@ -65,6 +65,7 @@ def fine_tune(
     tell: Callable[[str], None],
     machine: Machine | None = None,
     is_watched: bool = False,
+    on_step: Callable[[int], None] | None = None,
 ) -> Findings:
     """Let a network go on learning, judge it, and write it with a card and a report.
 
@@ -80,6 +81,8 @@ def fine_tune(
         What may be used.
     is_watched
         Whether a progress bar is shown.
+    on_step
+        Takes the number of steps after each.
 
     Returns
     -------
@@ -106,6 +109,7 @@ def fine_tune(
         machine=machine,
         start=asked.start,
         is_watched=is_watched,
+        on_step=on_step,
     )
     after = load_model(out)
     scores = {

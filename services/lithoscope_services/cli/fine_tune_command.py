@@ -1,8 +1,10 @@
 """A network that goes on learning from painted slices: ``model fine-tune``."""
 
+import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from lithoscope_models.fine_tune.report import Findings
 
 _S_PER_MIN = 60.0
+#: Behind all stages: a scan must not wait for a training.
+_NICE = 10
 
 
 def register(models: typer.Typer) -> None:
@@ -21,8 +25,14 @@ def register(models: typer.Typer) -> None:
 
 def fine_tune_network(
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Folder of the new model and its report.")
-    ],
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder of the new model and its report [with --experiment: the next one in "
+            ".lithoscope/fine-tuned of the store, where the Labels page looks].",
+        ),
+    ] = None,
     experiment: Annotated[
         str | None,
         typer.Option("--experiment", metavar="NAME", help="Whose painted slices to learn from."),
@@ -49,7 +59,7 @@ def fine_tune_network(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the new model [that of its folder].")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps; 300 take about four minutes.")] = 300,
+    steps: Annotated[int, typer.Option(min=1, help="Steps; 400 take some minutes.")] = 400,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")] = 7,
     least_iou: Annotated[
         float,
@@ -60,6 +70,7 @@ def fine_tune_network(
         int, typer.Option(min=0, help="Processes that draw patches ahead of the training.")
     ] = 1,
     accelerator: Annotated[str, typer.Option(help="As Lightning names it: cpu, gpu.")] = "cpu",
+    lifeline_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     json: JsonOption = False,
 ) -> None:
     """Fine-tune a network on a few painted slices, and judge it on some that it has not seen.
@@ -70,58 +81,72 @@ def fine_tune_network(
 
     Example:  lithoscope model fine-tune --experiment cell-7 --out cell-7-model
     """
-    from lithoscope_models.fine_tune.run import FineTuning, fine_tune
+    if (experiment is None) == (labels is None):
+        raise typer.BadParameter("give --experiment NAME, or --labels with --grey and --voxel-um")
+    if labels is not None and (grey is None or voxel_um is None):
+        raise typer.BadParameter("--labels needs --grey VOLUME and --voxel-um")
+    if out is None and experiment is None:
+        raise typer.BadParameter("--labels needs --out DIR")
+    _need_libraries()
+    from lithoscope_models.fine_tune.run import FineTuning
     from lithoscope_models.train.machine import Machine
     from lithoscope_services.fine_tuning import (
         model_name,
         paint_from_experiment,
         paint_from_files,
     )
+    from lithoscope_services.followed_fine_tuning import (
+        describe_findings,
+        end_with,
+        follow_fine_tuning,
+    )
+    from lithoscope_store import Store
+    from lithoscope_store.fine_tunes import RunFolder, next_run
 
-    if (experiment is None) == (labels is None):
-        raise typer.BadParameter("give --experiment NAME, or --labels with --grey and --voxel-um")
-    if labels is not None and (grey is None or voxel_um is None):
-        raise typer.BadParameter("--labels needs --grey VOLUME and --voxel-um")
+    if lifeline_fd is not None:
+        end_with(lifeline_fd)
+    os.nice(_NICE)
+    if out is None and experiment is not None:
+        run = next_run(Store(store), experiment)
+    else:
+        run = RunFolder(Path() if out is None else out)
     if experiment is not None:
-        paint_from_experiment(store, experiment, out, model=start)
+        gather = partial(paint_from_experiment, store, experiment, run.path, model=start)
     elif labels is not None and grey is not None and voxel_um is not None:
-        paint_from_files(grey, labels, out, voxel_um=voxel_um, model=start)
-    found = fine_tune(
+        gather = partial(paint_from_files, grey, labels, run.path, voxel_um=voxel_um, model=start)
+    found = follow_fine_tuning(
         FineTuning(
             start=start,
-            name=name or model_name(out),
+            name=name or model_name(run.path),
             experiment=experiment,
             n_steps=steps,
             seed=seed,
             least_iou=least_iou,
             command=" ".join(["lithoscope", *sys.argv[1:]]),
         ),
-        out,
+        run,
+        gather,
         tell=lambda line: typer.echo(line, err=True),
         machine=Machine(n_threads=threads, n_workers=workers, accelerator=accelerator),
         is_watched=sys.stderr.isatty(),
     )
     if json:
-        write_json(_document(found, out))
+        write_json(describe_findings(found, run.path))
     else:
-        typer.echo(_text(found, out))
+        typer.echo(_text(found, run.path))
 
 
-def _document(found: "Findings", out: Path) -> dict[str, Any]:
-    return {
-        "model": str(out),
-        "report": str(out / "report.md"),
-        "name": found.name,
-        "experiment": found.experiment,
-        "training_slices": [[each.scan, each.z] for each in found.training_slices],
-        "held_out_slices": [[each.scan, each.z] for each in found.held_out_slices],
-        "painted_voxels": found.after.n_voxels,
-        "before": found.before.iou,
-        "after": found.after.iou,
-        "is_validated": not found.why_not and found.experiment is not None,
-        "why_not": found.why_not,
-        "cpu_s": found.cpu_s,
-    }
+def _need_libraries() -> None:
+    """Raise an error that says what to install, before anything is begun."""
+    from importlib.util import find_spec
+
+    from lithoscope_pipeline.errors import MissingLibraryError
+
+    missing = [each for each in ("torch", "lightning", "monai") if find_spec(each) is None]
+    if missing:
+        raise MissingLibraryError(
+            f"fine-tuning needs {', '.join(missing)}; pip install 'lithoscope[train]'"
+        )
 
 
 def _text(found: "Findings", out: Path) -> str:

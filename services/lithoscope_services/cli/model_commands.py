@@ -9,6 +9,7 @@ import typer
 
 from lithoscope_services.cli import (
     calibrate_command,
+    combine_command,
     describe_command,
     engine_commands,
     evaluate_command,
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     models = typer.Typer(help="Train, export, test and compare networks.", no_args_is_help=True)
     models.command(name="train")(train_model)
     fine_tune_command.register(models)
+    combine_command.register(models)
     calibrate_command.register(models)
     describe_command.register(models)
     evaluate_command.register(models)

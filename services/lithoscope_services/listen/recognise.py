@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from lithoscope_services.sources.dectris.structure import SELF_DESCRIBED
-
 Dialect = Literal["array-1.0", "dectris", "bluesky"]
+#: RFC 8949, section 3.4.6; its source cannot be imported without the beamline's libraries.
+_SELF_DESCRIBED_CBOR: Final = b"\xd9\xd9\xf7"
 _DOCUMENT: Final = re.compile(rb"[!-~]{0,64} [a-z_]{3,20} ")
 #: Descriptors of TomoPackets 1.1.
 _TOMO_PACKETS: Final = frozenset(
@@ -50,7 +50,7 @@ def recognise(parts: Sequence[bytes]) -> Dialect | Unsupported:
         Never a guess: what has not the mark of a dialect is described and not taken.
     """
     first = parts[0] if parts else b""
-    if len(parts) == 1 and first.startswith(SELF_DESCRIBED):
+    if len(parts) == 1 and first.startswith(_SELF_DESCRIBED_CBOR):
         return "dectris"
     if len(parts) == 1 and first[:1] in b"\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xb8" and b"dtype" in first:
         return "dectris"

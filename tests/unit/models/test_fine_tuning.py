@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,48 @@ def test_only_the_rows_that_are_needed_are_kept_and_hold_what_was_painted(tmp_pa
     np.testing.assert_array_equal(stored.classes[place], scan.painted[75])
     grey = grey_of(layered(14))[75].astype(np.float16)
     np.testing.assert_array_equal(stored.grey[place], grey)
+
+
+def test_lines_in_other_slices_are_learned_from_but_not_beside_those_that_judge(
+    tmp_path: Path,
+) -> None:
+    scan = painted([5, 30, 55])
+    lines = {}
+    for z in range(3, 80, 6):
+        line = np.full(SHAPE[1:], UNLABELLED, np.uint8)
+        line[:, 20] = layered(14)[z][:, 20]
+        lines[z] = line
+    write_painted(
+        tmp_path / "painted",
+        [replace(scan, crossed=lines)],
+        voxel_um=VOXEL_UM,
+        halo=INPUTS.halo,
+    )
+
+    found = read_painted(tmp_path / "painted")
+
+    (held_out,) = found.held_out_slices
+    training = {each.z for each in found.training_slices}
+    assert held_out.z in scan.painted
+    assert training - set(scan.painted) == {z for z in lines if abs(z - held_out.z) > 3}
+    (stored,) = found.training.scans
+    known = np.flatnonzero((stored.classes != UNLABELLED).any(axis=(1, 2)))
+    assert len(known) == len(training) + 1
+
+
+def test_lines_alone_are_judged_by_lines_elsewhere(tmp_path: Path) -> None:
+    lines = {z: painted([z]).painted[z] for z in range(4, 80, 8)}
+    write_painted(
+        tmp_path / "painted",
+        [replace(painted([]), crossed=lines)],
+        voxel_um=VOXEL_UM,
+        halo=INPUTS.halo,
+    )
+
+    found = read_painted(tmp_path / "painted")
+
+    assert len(found.held_out_slices) == 3
+    assert len(found.training_slices) == 7
 
 
 def test_every_patch_holds_something_that_was_painted(tmp_path: Path) -> None:

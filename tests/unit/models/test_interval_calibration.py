@@ -39,6 +39,7 @@ def experiment(number: int) -> ExperimentResiduals:
         half_cycles=(0,) * 6,
         cnr=tuple(rng.uniform(3.0, 5.0, 6)),
         blur_px=tuple(rng.uniform(0.8, 1.2, 6)),
+        grain=tuple(rng.uniform(0.3, 0.4, 6)),
         metrics={
             "remaining_gap_um": Trajectory(measured=tuple(truth + error), truth=tuple(truth))
         },
@@ -97,7 +98,7 @@ def test_a_calibration_says_how_good_it_is_and_keeps_whole_trajectories(stored: 
 
 def test_a_damaged_calibration_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / CALIBRATION_FILE
-    path.write_text('{"format_version": 2}')
+    path.write_text('{"format_version": 3}')
 
     with pytest.raises(ModelRefusedError, match="run lithoscope model calibrate"):
         read_calibration(path)

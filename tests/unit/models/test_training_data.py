@@ -278,6 +278,22 @@ def test_only_labelled_slices_are_drawn_and_validated(tmp_path: Path) -> None:
     assert data.validation[0].scans[0].only == (5, 6, 7)
 
 
+def test_networks_of_one_size_are_validated_around_both_inner_faces(
+    experiment: StoredExperiment,
+) -> None:
+    """The middle of a slice would be the middle of the gap, in which nothing grows."""
+    pytest.importorskip("lightning")
+    from lithoscope_models.train.datasets import WholeSlices
+
+    recipe = changed(read_recipe("unet"), {"n_validation_slices": 2})
+    slices = WholeSlices([experiment], recipe, divisor=16, fixed_px=16)
+
+    faces = [slices[number][1].unique().tolist() for number in range(len(slices))]
+
+    assert all(slices[number][0].shape[1:] == (16, 16) for number in range(len(slices)))
+    assert all(SegmentClass.ELECTRODE in classes for classes in faces)
+
+
 @pytest.mark.parametrize("name", known_recipes())
 def test_every_recipe_can_be_read(name: str) -> None:
     assert read_recipe(name).name == name

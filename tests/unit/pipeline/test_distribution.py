@@ -108,6 +108,21 @@ def test_what_differs_is_far_and_is_named(
     assert far.farthest[0] in names
 
 
+def test_lithium_that_looks_like_electrolyte_is_far(training: list[dict[str, float]]) -> None:
+    """Plated lithium two thirds as bright as electrolyte, and taken for it."""
+    seen = scan(70)
+    hidden = seen.segments == SegmentClass.DEPOSITED
+    slices, segments = seen.slices.copy(), seen.segments.copy()
+    slices[:, 0][hidden] += np.float32(0.65)
+    segments[hidden] = SegmentClass.ELECTROLYTE
+    found = fit_training(training)
+
+    far = training_distance(describe_scan(replace(seen, slices=slices, segments=segments)), found)
+
+    assert far.distance > found.limit
+    assert "dim_by_plating_side" in far.farthest
+
+
 def test_less_noise_is_no_reason_for_doubt(training: list[dict[str, float]]) -> None:
     found = fit_training(training)
     usual = dict(found.mean)

@@ -4,18 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lithoscope_pipeline.errors import ParameterError, ShapeError
 from lithoscope_pipeline.measure.intervals import (
+    BiasTerm,
     Calibration,
     CalibrationRange,
     FitParameters,
-    IntervalCell,
     IntervalContext,
     MetricResiduals,
     MetricTable,
+    Reach,
+    SeenScans,
     fit_metric,
-    interval_of,
     null_spread,
     with_intervals,
 )
@@ -39,13 +41,36 @@ def residuals(
     sd = (0.2 + 0.02 * truth) * (1.0 + 80.0 / cnr**4)
     error = sd * (shared + own) / np.sqrt(2) + bias + family_bias * (family == 3)
     return MetricResiduals(
-        measured=np.maximum(truth + error, 0.0),
+        seen=seen(np.maximum(truth + error, 0.0), cnr=cnr, blur_px=blur_px),
         truth=truth,
-        cnr=cnr,
-        blur_px=blur_px,
         experiment=experiment,
         family=family,
     )
+
+
+def seen(
+    size: NDArray[np.float64] | float,
+    *,
+    cnr: NDArray[np.float64] | float = 6.0,
+    blur_px: NDArray[np.float64] | float = 1.0,
+    grain: float = 0.4,
+    volumes_um: float = 1.0,
+) -> SeenScans:
+    """Scans of a plain cell whose noise is fine."""
+    sizes = np.atleast_1d(np.asarray(size, np.float64))
+    n = len(sizes)
+    return SeenScans(
+        size=sizes,
+        cnr=np.broadcast_to(np.asarray(cnr, np.float64), n),
+        blur_px=np.broadcast_to(np.asarray(blur_px, np.float64), n),
+        grain=np.full(n, grain),
+        volumes_um=np.full((n, 5), volumes_um),
+    )
+
+
+def interval_of(table: MetricTable, scan: SeenScans) -> tuple[float, float]:
+    low, high = intervals_of(table, scan)
+    return float(low[0]), float(high[0])
 
 
 def test_new_experiments_are_covered_as_often_as_was_promised() -> None:
@@ -62,17 +87,17 @@ def test_intervals_are_hardly_wider_than_the_errors_spread() -> None:
     table = fit_metric(residuals(1), FitParameters())
     fresh = residuals(2)
 
-    low, high = intervals_of(table, fresh.measured, fresh.cnr, fresh.blur_px)
+    low, high = intervals_of(table, fresh.seen)
 
     # 95 % of a normal distribution lie within 1.96 standard deviations.
-    sd = (0.2 + 0.02 * fresh.truth) * (1.0 + 80.0 / fresh.cnr**4)
+    sd = (0.2 + 0.02 * fresh.truth) * (1.0 + 80.0 / fresh.seen.cnr**4)
     assert np.mean((high - low) / (2 * 1.96 * sd)) < 1.5
 
 
 def test_a_bias_moves_the_interval_and_the_value_stays_in_it() -> None:
     table = fit_metric(residuals(3, bias=8.0), FitParameters(least=0.0))
 
-    low, high = interval_of(table, 30.0, cnr=4.0, blur_px=1.0)
+    low, high = interval_of(table, seen(30.0, cnr=4.0))
 
     assert low < 22.0
     assert high == 30.0
@@ -81,16 +106,15 @@ def test_a_bias_moves_the_interval_and_the_value_stays_in_it() -> None:
 def test_intervals_keep_to_what_is_possible() -> None:
     table = fit_metric(residuals(4), FitParameters(least=0.0, most=50.0))
 
-    assert interval_of(table, 0.1, cnr=2.5, blur_px=1.0)[0] == 0.0
-    assert interval_of(table, 49.9, cnr=2.5, blur_px=1.0)[1] == 50.0
+    assert interval_of(table, seen(0.1, cnr=2.5))[0] == 0.0
+    assert interval_of(table, seen(49.9, cnr=2.5))[1] == 50.0
 
 
 def test_noisier_scans_have_wider_intervals() -> None:
     table = fit_metric(residuals(5), FitParameters())
 
     widths = [
-        high - low
-        for low, high in (interval_of(table, 20.0, cnr=cnr, blur_px=1.0) for cnr in (2.6, 6.5))
+        high - low for low, high in (interval_of(table, seen(20.0, cnr=cnr)) for cnr in (2.6, 6.5))
     ]
 
     assert widths[0] > 2 * widths[1]
@@ -100,10 +124,7 @@ def test_families_that_differ_widen_all_intervals() -> None:
     alike = fit_metric(residuals(6), FitParameters())
     apart = fit_metric(residuals(6, family_bias=1.0), FitParameters())
 
-    width = [
-        high - low
-        for low, high in (interval_of(t, 20.0, cnr=6.0, blur_px=1.0) for t in (alike, apart))
-    ]
+    width = [high - low for low, high in (interval_of(t, seen(20.0)) for t in (alike, apart))]
     assert width[1] > width[0]
 
 
@@ -116,18 +137,27 @@ def test_residuals_of_unequal_length_are_refused() -> None:
     good = residuals(8, n=2)
 
     with pytest.raises(ShapeError, match="one value a scan"):
-        replace(good, cnr=good.cnr[1:])
+        replace(good, truth=good.truth[1:])
+    with pytest.raises(ShapeError, match="one value a scan"):
+        replace(good.seen, cnr=good.seen.cnr[1:])
 
 
 def calibration(**changes: object) -> Calibration:
     """Intervals of one micrometre to either side, whatever the metric."""
-    cell = IntervalCell(cnr_below=None, size_below=None, low=-1.0, high=1.0, n_experiments=100)
     table = MetricTable(
         is_per_area=False,
-        scale=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
         least=0.0,
         most=None,
-        cells=(cell,),
+        offset=0.0,
+        bias=(BiasTerm(weight=0.0, middle=0.0, least=0.0, most=0.0),) * 11,
+        scale=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        middle=0.0,
+        below=1.0,
+        above=1.0,
+        reaches=(Reach(n_regions=1, reach=1.0), Reach(n_regions=4, reach=3.0)),
+        grain=(0.3, 0.5),
+        of_nothing=None,
+        n_experiments=100,
     )
     per_area = replace(table, is_per_area=True, least=None)
     base = Calibration(
@@ -172,13 +202,67 @@ def test_a_metric_gets_its_interval_and_keeps_its_other_flags() -> None:
     assert gap.flags == ("bridged",)
 
 
-def test_extremes_of_a_larger_region_are_flagged_for_false_pieces_are_likelier_there() -> None:
+def test_extremes_of_a_larger_region_reach_farther_for_false_pieces_are_likelier_there() -> None:
     metrics = {**GAP, "dendrite_volume_um3": measured(5000.0, "um3", voxels=9000)}
 
-    found = with_intervals(metrics, context(area_um2=3000.0))
+    found = with_intervals(metrics, context(area_um2=4000.0))
 
-    assert found["remaining_gap_um"].flags == ("bridged", "calibrated_on_smaller_region")
-    assert found["dendrite_volume_um3"].flags == ()
+    gap, volume = found["remaining_gap_um"], found["dendrite_volume_um3"]
+    assert (gap.low95, gap.high95) == (17.0, 23.0)
+    assert gap.flags == ("bridged",)
+    assert (volume.low95, volume.high95) == (1000.0, 9000.0)
+
+
+def test_a_region_of_which_the_calibration_tells_nothing_is_flagged() -> None:
+    gap = with_intervals(GAP, context(area_um2=20_000.0))["remaining_gap_um"]
+
+    assert gap.flags == ("bridged", "calibrated_on_smaller_region")
+
+
+def test_noise_of_a_grain_that_was_never_seen_widens_intervals_up_to_twice() -> None:
+    widths = []
+    for grain in (0.4, 0.6, 0.9):
+        gap = with_intervals(GAP, context(grain=grain))["remaining_gap_um"]
+        assert gap.low95 is not None
+        assert gap.high95 is not None
+        widths.append(gap.high95 - gap.low95)
+
+    # The calibration has seen 0.3 to 0.5.
+    assert widths == pytest.approx([2.0, 3.0, 4.0])
+
+
+def test_nothing_that_is_measured_hides_what_it_hid_in_the_calibration() -> None:
+    known = residuals(10)
+    none = known.family == 2
+    sizes = np.where(none, 0.0, known.seen.size)
+    truth = np.where(none, 0.3 * (known.experiment % 20 == 2), known.truth)
+    table = fit_metric(
+        replace(known, seen=replace(known.seen, size=sizes), truth=truth),
+        FitParameters(least=0.0),
+    )
+
+    # A twentieth of the scans hides 0.3; no more is left out.
+    assert interval_of(table, seen(0.0)) == pytest.approx((0.0, 0.3))
+
+
+def test_what_the_cell_looks_like_tells_the_bias() -> None:
+    plain = residuals(11)
+    rng = np.random.default_rng(20261122)
+    volumes = rng.uniform(0.0, 10.0, (len(plain.truth), 5))
+    biased = replace(
+        plain,
+        seen=replace(
+            plain.seen, size=plain.truth + 0.8 * (volumes[:, 0] - 5.0), volumes_um=volumes
+        ),
+    )
+    table = fit_metric(biased, FitParameters(ridge=0.01))
+
+    low, high = intervals_of(table, biased.seen)
+
+    # A bias of 0 to 4 um to either side, and hardly any interval: volumes tell it.
+    beside = np.abs(biased.seen.size - biased.truth)
+    assert np.mean(high - low) == pytest.approx(np.mean(beside), rel=0.3)
+    assert coverage(table, biased) > 0.95
 
 
 def test_errors_of_volumes_grow_with_the_region() -> None:
@@ -285,12 +369,12 @@ def test_blurred_scans_have_wider_intervals_where_blur_is_what_errs() -> None:
     rng = np.random.default_rng(20261122)
     sharp = residuals(9)
     # The more blurred, the more of each value is lost.
-    truth = sharp.measured * (1.0 + 0.2 * sharp.blur_px**2 * rng.uniform(0.5, 1.5, 120)[0])
+    lost = 0.2 * sharp.seen.blur_px**2 * rng.uniform(0.0, 2.0, 120)[sharp.experiment]
+    truth = sharp.seen.size * (1.0 + lost)
     table = fit_metric(replace(sharp, truth=truth), FitParameters())
 
     width = [
-        high - low
-        for low, high in (interval_of(table, 20.0, cnr=6.0, blur_px=b) for b in (0.7, 1.4))
+        high - low for low, high in (interval_of(table, seen(20.0, blur_px=b)) for b in (0.7, 1.4))
     ]
 
     assert width[1] > 1.5 * width[0]

@@ -53,7 +53,8 @@ def intervals(
         },
     }
     arguments = {"intervals": interval_arguments(history, ready, ())}
-    return with_intervals(METRICS, interval_context(parameters, arguments, (), blur_px=blur_px))
+    context = interval_context(parameters, arguments, (), blur_px=blur_px, grain=0.4)
+    return with_intervals(METRICS, context)
 
 
 def test_labels_of_the_default_network_have_intervals() -> None:

@@ -348,6 +348,41 @@ def test_objects_of_a_scan_are_stored_with_their_tracks(
     assert to_stored(to_objects(tables[2])) == tables[2]
 
 
+def test_facts_and_objects_say_how_likely_an_object_is_there_or_why_not(
+    measured: tuple[Cell, list[MetricsReady]],
+) -> None:
+    cell, facts = measured
+    fact = facts[2]
+    assert fact.objects_path is not None
+
+    columns = read_objects(cell.paths.resolve(fact.objects_path)).columns
+
+    # These labels are of no network that is calibrated: nothing is guessed.
+    assert columns["existence"] == [None] * len(columns["track"])
+    assert fact.metrics["tip_existence"].flags[0] in (
+        "interval_not_calibrated",
+        "interval_outside_calibration",
+    )
+    assert facts[0].metrics["tip_existence"].flags == ("no_object",)
+
+
+def test_the_second_rank_stands_in_the_facts(measured: tuple[Cell, list[MetricsReady]]) -> None:
+    charged, fact = measured[1][2], measured[1][LAST]
+
+    assert value(fact, "plating_surface_sq_um") >= 0
+    assert fact.metrics["voltage_envelope_V"].unit == "V"
+    lost_um3 = sum(
+        value(charged, f"{name}_volume_um3") - value(fact, f"{name}_volume_um3")
+        for name in ("plating_electrode", "deposited", "dendrite")
+    )
+    assert value(fact, "coulombic_efficiency_ct") == pytest.approx(
+        lost_um3 / value(charged, "li_travelled_volume_um3")
+    )
+    assert charged.metrics["coulombic_efficiency_ct"].flags == ("nothing_stripped_yet",)
+    assert fact.metrics["bridge_probability"].flags[0] == "no_probabilities"
+    assert fact.metrics["whole_cell_gap_um"].flags[0] == "too_few_tiles"
+
+
 def test_current_flows_between_two_scans_as_long_as_it_was_on() -> None:
     time_s = np.arange(0.0, 1801.0, 10.0)
     samples = Electrochemistry(

@@ -42,6 +42,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> ExperimentPaths:
         "track": [7, 9],
         "kind": ["dendrite"] * 2,
         "volume_um3": [50.0, 900.0],
+        "existence": [0.3125, None],
     }
     write_objects(paths.resolve(OBJECTS), StoredObjects(columns=columns, n_found={"dendrite": 2}))
     return paths
@@ -175,6 +176,13 @@ def test_charge_counts_both_ways(page: str) -> None:
 )
 def test_metrics_are_written_for_people(metric: str, unit: str, shown: str) -> None:
     assert f"{plain_name(metric)}, {shown_unit(unit)}" == shown
+
+
+def test_objects_say_with_what_chance_they_exist(page: str) -> None:
+    table = page.partition('id="objects"')[2].partition("<h2")[0]
+
+    assert "chance that it exists" in table
+    assert "0.3125" in table
 
 
 def test_pandas_reads_one_row_a_metric_of_a_scan(paths: ExperimentPaths, tmp_path: Path) -> None:

@@ -98,7 +98,14 @@ class Experiment:
             )
         ]
 
-    def add(self, scan: int, *, has_plating_face: bool = True, half_cycle: int = 0) -> None:
+    def add(
+        self,
+        scan: int,
+        *,
+        has_plating_face: bool = True,
+        half_cycle: int = 0,
+        error_px: float = 0.0,
+    ) -> None:
         path = self.paths.reconstruction(scan, ZEROS)
         create_volume(path, shape=SHAPE, voxel_um=self.voxel_um, name="test", slab_slices=32)
         write_slab(path, 0, grey(scan))
@@ -107,7 +114,9 @@ class Experiment:
         columns = (SHAPE[0], SHAPE[2])
         moved = {
             "stripping_displacement": np.zeros(columns, np.float32),
-            "plating_displacement": np.full(columns, 3 * scan * self.voxel_um, np.float32),
+            "plating_displacement": np.full(
+                columns, (3 * scan + error_px) * self.voxel_um, np.float32
+            ),
         }
         write_maps(maps, moved, voxel_um=self.voxel_um)
         self.messages += [
@@ -217,6 +226,32 @@ def test_a_scan_whose_face_was_not_found_is_seen_alone_and_says_so(three_scans: 
 
     assert third.earlier_scans == ()
     assert third.flags == ("single_scan_labels", BOXES)
+
+
+def test_a_voxel_of_error_in_the_map_of_a_face_changes_no_label(
+    three_scans: Three, tmp_path: Path
+) -> None:
+    _, (_, second, _) = three_scans
+    wrong = Experiment(tmp_path, {})
+    wrong.add(0)
+    wrong.run()
+    wrong.add(1, error_px=1.0)
+
+    assert wrong.run().sha256 == second.sha256
+
+
+def test_a_scan_beside_which_earlier_ones_do_not_lie_is_seen_alone_and_says_so(
+    tmp_path: Path,
+) -> None:
+    experiment = Experiment(tmp_path, {})
+    experiment.add(0)
+    experiment.run()
+    experiment.add(1, error_px=8.0)
+    fact = experiment.run()
+
+    assert fact.earlier_scans == ()
+    assert fact.single_scan_label_name is None
+    assert fact.flags == (BOXES, "single_scan_labels")
 
 
 def test_soft_volumes_add_up_to_the_region(three_scans: Three) -> None:

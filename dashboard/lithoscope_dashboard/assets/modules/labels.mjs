@@ -1,6 +1,7 @@
 // The Labels page: a slice is painted on, a forest answers, corrections are the next round.
 
 import { element, setText } from "./dom.mjs";
+import { FineTune } from "./fine_tune.mjs";
 import { PaintPlane } from "./paint_plane.mjs";
 import { Painted, together } from "./painted.mjs";
 import { PaintTools, showAnswer, showKeys, showPainted } from "./paint_tools.mjs";
@@ -42,6 +43,7 @@ class LabelsPage {
     });
     this.build(document.getElementById("labels-viewer"));
     showKeys(document.getElementById("labels-keys"));
+    this.network = new FineTune(document.getElementById("labels-network"));
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
     this.timer = setInterval(() => this.look(), LOOK_MS);
@@ -56,6 +58,7 @@ class LabelsPage {
     clearInterval(this.timer);
     if (this.painted) this.painted.close();
     this.canvas.close();
+    this.network.close();
     forget();
   }
 
@@ -217,6 +220,8 @@ class LabelsPage {
     this.tools.show({ tool: this.tool, brush: this.brush, round: this.round, mayAdvance,
       isClosed: Boolean(this.closed) || (this.session !== null && this.session.role === "viewer"),
       hasLogin: this.session === null || this.session.login, person: this.person });
+    const isOperator = this.session !== null && this.session.role !== "viewer";
+    if (this.scan) this.network.of(this.scan.experiment, isOperator);
     const go = (axis, index) => this.goTo(axis, index);
     if (this.about) {
       const text = JSON.stringify(planes);
