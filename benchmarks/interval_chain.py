@@ -21,6 +21,7 @@ from benchmarks.tables import Report, Table
 from lithoscope_models.calibration.draws import Plan, draw_experiment
 from lithoscope_models.calibration.fit import residuals_of
 from lithoscope_models.calibration.images import make_chain_images, read_images
+from lithoscope_models.calibration.labelled import LABELS_VERSIONS
 from lithoscope_models.calibration.residuals import (
     ExperimentResiduals,
     measure_residuals,
@@ -64,8 +65,9 @@ def measure(*, is_quick: bool) -> Report:
             "and 20): frames with noise, corrected, reconstructed at the true axis, laid into "
             "the found frame by the true drift, faces measured, segmented by the default network "
             "with the earlier scans beside, measured. Their region is 4.7 times as large as that "
-            "of the calibration. They are in `interval_chain/`, made by `python -m "
-            "benchmarks.interval_chain DIR`; none was calibrated on.",
+            "of the calibration: extremes reach accordingly farther. They are in "
+            "`interval_chain/`, made by `python -m benchmarks.interval_chain DIR`; none was "
+            "calibrated on.",
             "Covered: scans whose true value lies in the interval, among those that are not zero "
             "in truth and labels, with the 95 % Clopper-Pearson bounds as if scans were "
             "independent, which they are not. Ratio: mean width of the intervals over the range "
@@ -101,12 +103,22 @@ def make(number: int, work: Path) -> str:
     except TrainingDataError as error:
         return f"{experiment.name}: {error}"
     STORED.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"made_by": made_by, "residuals": asdict(residuals)}) + "\n")
+    out.write_text(json.dumps({"made_by": made_by, "residuals": _told(residuals)}) + "\n")
     return f"{experiment.name}: made"
 
 
+def _told(residuals: ExperimentResiduals) -> dict[str, Any]:  # JSON
+    told = asdict(residuals)
+    del told["objects"]  # chances of objects are judged elsewhere
+    return told
+
+
 def _made_by() -> dict[str, Any]:  # JSON
-    return {"model_sha256": model_sha256(DEFAULT_MODEL), "measure_version": METRICS_VERSION}
+    return {
+        "model_sha256": model_sha256(DEFAULT_MODEL),
+        "measure_version": METRICS_VERSION,
+        "labels_version": LABELS_VERSIONS["network"],
+    }
 
 
 def judge(experiments: list[ExperimentResiduals]) -> Table:

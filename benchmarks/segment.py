@@ -70,6 +70,8 @@ def measure(*, is_quick: bool) -> Report:
             "of 512 x 512), with random weights: agreement of labels is that of an untrained "
             "network, where classes lie close together. Precision is written down: OpenVINO would "
             "take bfloat16 by itself.",
+            "The networks of Quenum et al. have random weights too. In the paper U-Net is the "
+            "smallest and fastest, then come Y-Net, TransforCNN (three times U-Net) and E-Net.",
         ),
         tables=tuple(tables),
         packages=("torch", "onnxruntime", "openvino", "monai"),

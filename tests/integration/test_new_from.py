@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 import bluesky_lab
 import h5py
@@ -162,6 +163,8 @@ def test_documents_say_where_their_frames_are(
 
             def send() -> None:
                 with publisher(inward) as publish:
+                    # A publisher drops what comes before its way to the proxy stands.
+                    Event().wait(2.0)
                     for name, document in run:
                         publish(name, document)
 
