@@ -84,7 +84,9 @@ export class FineTune {
   show() {
     const { about } = this;
     const painted = about ? about.n_painted : 0;
+    // The field too: a letter typed into it would not choose a class.
     this.begin.disabled = !this.mayAsk || this.isRunning || this.isAsking || !painted;
+    this.steps.disabled = this.begin.disabled;
     this.bar.hidden = !this.isRunning;
     const state = JSON.stringify([about, this.isAsking]);
     if (state === this.told) return;
