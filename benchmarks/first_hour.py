@@ -43,14 +43,14 @@ from lithoscope_store import Store
 NAME: Final = "first-hour"
 _SEED: Final = 903
 #: Of the cell's 25; they are the scans 0 to 3 of the experiment.
-_SCANS: Final = (0, 6, 8, 10)
+_SCANS: Final = (0, 6, 9, 12)
 #: Scan of the experiment and share of the painted part of the cell, seven in all.
 _PAINT: Final = ((1, 0.05), (1, 0.55), (2, 0.3), (2, 0.8), (3, 0.17), (3, 0.42), (3, 0.95))
 _PAINTED_SHARE: Final = 0.6
 _JUDGED_FROM: Final = 0.68
 _COVERAGE: Final = 0.15
 _CORRECTIONS: Final = 15
-_N_STEPS: Final = 300
+_N_STEPS: Final = 1000
 _RISE, _NEAR = 0.15, 0.05
 _WANTED: Final = ("deposited", "dendrite")
 _NEEDED: Final = ("reconstruct", "register", "segment")

@@ -1,7 +1,7 @@
 """Whether a replay came to the same labels, metrics and decisions as what was recorded."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from lithoscope_messages import (
@@ -18,6 +18,8 @@ from lithoscope_messages import (
 
 #: Stages whose failure belongs to the frames; ingest fails by its disk.
 _OF_FRAMES = ("reconstruct", "register", "segment", "measure")
+#: What is left on the disk now was not recorded: rules that rest on it are another matter.
+_OF_THE_MACHINE = "free_disk_fraction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ def compare_outcomes(
 ) -> Outcome:
     """Compare label hashes, metrics, failures and decisions of some scans.
 
-    Times and names do not count. Of work that was repeated the newest result counts.
+    Times and names do not count, nor do rules on the disk of the machine. Of work that was
+    repeated the newest result counts.
     """
     wanted = tuple(scans)
     ours, theirs = _results(replayed), _results(recorded)
@@ -66,9 +69,15 @@ def compare_outcomes(
 def _results(entries: Iterable[Entry]) -> dict[int, dict[str, str]]:
     """Give, for each scan, what was found by its name, in a form that can be compared."""
     found: dict[int, dict[str, str]] = {}
+    of_the_machine: set[str] = set()
     for entry in entries:
         message = entry.message
         if not isinstance(message, ScanFact):
+            continue
+        if isinstance(message, RuleFired | ProposalMade) and any(
+            each.metric == _OF_THE_MACHINE for each in message.evidence
+        ):
+            of_the_machine.add(message.rule)
             continue
         scan = found.setdefault(message.scan, {})
         match message:
@@ -80,14 +89,16 @@ def _results(entries: Iterable[Entry]) -> dict[int, dict[str, str]]:
             case StageFailed() if message.stage in _OF_FRAMES:
                 scan[f"failure of {message.stage}"] = message.error
             case ScanDecided() | RuleFired() | ProposalMade() | BlindAlarm():
-                name, value = _decision(message)
+                name, value = _decision(message, of_the_machine)
                 scan[f"decision {name}"] = value
             case _:
                 pass
     return found
 
 
-def _decision(fact: ScanDecided | RuleFired | ProposalMade | BlindAlarm) -> tuple[str, str]:
+def _decision(
+    fact: ScanDecided | RuleFired | ProposalMade | BlindAlarm, left_out: Collection[str]
+) -> tuple[str, str]:
     """Give name and canonical form of a decision: what was decided, not when and by whom."""
     match fact:
         case RuleFired() | ProposalMade():
@@ -98,7 +109,8 @@ def _decision(fact: ScanDecided | RuleFired | ProposalMade | BlindAlarm) -> tupl
         case BlindAlarm():
             return f"{fact.type} {fact.rule}", "raised"
         case ScanDecided():
-            parts = [fact.verdict, *fact.rules_evaluated, "/", *fact.rules_fired]
+            fired = [rule for rule in fact.rules_fired if rule not in left_out]
+            parts = [fact.verdict, *fact.rules_evaluated, "/", *fired]
             return fact.type, " ".join(parts)
 
 

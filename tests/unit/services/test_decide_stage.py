@@ -1,7 +1,9 @@
 """What the stage says of a scan: every alarm, every proposal, and one answer at the end."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 import pytest
@@ -76,7 +78,9 @@ def of_type(facts: Sequence[Fact], kind: type[AnyFact]) -> list[AnyFact]:
 
 
 @pytest.fixture
-def followed(tmp_path: Path) -> Followed:
+def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Followed:
+    # How full the disk of this machine is decides nothing here.
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(total=10, free=5))
     return Followed(tmp_path)
 
 

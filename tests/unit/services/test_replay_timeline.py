@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from actuator_driver import proposal
 from small_experiment import BEGIN_NS, LOST, N_VIEWS, make_experiment
 
 from lithoscope_messages import (
@@ -12,6 +13,7 @@ from lithoscope_messages import (
     ArmRequested,
     ElectrochemistryAppended,
     Entry,
+    Evidence,
     JournalMessage,
     ReplayControlRequested,
     ScanDecided,
@@ -246,3 +248,23 @@ def test_outcomes_are_equal_to_themselves_and_a_changed_metric_is_named(
     assert (same.n_scans, same.n_labels, same.n_metrics, same.n_decisions) == (2, 2, 2, 2)
     assert len(other.differences) == 1
     assert other.differences[0].startswith("scan 1: metric remaining_gap_um")
+
+
+def test_a_disk_that_is_fuller_than_it_was_is_no_difference(entries: list[Entry]) -> None:
+    def with_disk_rule(entry: Entry) -> list[Entry]:
+        message = entry.message
+        if not isinstance(message, ScanDecided) or message.scan != 1:
+            return [entry]
+        fired = (*message.rules_fired, "disk")
+        decided = message.model_copy(update={"rules_fired": fired})
+        share = Evidence(metric="free_disk_fraction", value=0.05, bound_used="value")
+        noted = proposal("disk-note", "note", scan=1, rule="disk", evidence=(share,))
+        return [
+            entry.model_copy(update={"message": noted}),
+            entry.model_copy(update={"message": decided}),
+        ]
+
+    fuller = [each for entry in entries for each in with_disk_rule(entry)]
+
+    assert len(fuller) == len(entries) + 1
+    assert compare_outcomes(entries, fuller, (0, 1)).is_equal
