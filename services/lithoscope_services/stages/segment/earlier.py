@@ -14,7 +14,7 @@ from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.history import History, ScanHistory
 from lithoscope_services.stage import Json, Task
 from lithoscope_services.stages.register_frame import frame_transform
-from lithoscope_services.stages.segment.written import WrittenRegion
+from lithoscope_services.stages.segment.written import KEPT_BYTES, WrittenRegion
 from lithoscope_services.stages.stored_volume import StoredVolume
 from lithoscope_store import ExperimentPaths, read_maps
 
@@ -96,7 +96,10 @@ def read_earlier(
         among them.
     """
     shown = dict(zip(EARLIER, task.arguments["shown"], strict=True))
-    volumes = {which: _region_volume(place, task, paths) for which, place in shown.items()}
+    volumes = {
+        which: _region_volume(place, task, paths, is_looked_over=greys is None)
+        for which, place in shown.items()
+    }
     known = greys or {
         which: found
         for which, place in shown.items()
@@ -120,16 +123,23 @@ def read_earlier(
     ]
 
 
-def _region_volume(place: Json, task: Task, paths: ExperimentPaths) -> VolumeSource:
+def _region_volume(
+    place: Json, task: Task, paths: ExperimentPaths, *, is_looked_over: bool
+) -> VolumeSource:
     if place["region_path"] is not None:
         return StoredVolume(paths.resolve(place["region_path"]))
     warp = task.parameters["homography"]
-    return ResampledVolume(
+    region = ResampledVolume(
         StoredVolume(paths.resolve(place["path"])),
         frame_transform(place["transform"]),
         roi=Roi(**task.parameters["roi"]),
         homography=None if warp is None else np.array(warp).reshape(3, 3),
     )
+    n_z, n_y, n_x = region.shape
+    if is_looked_over and 4 * n_z * n_y * n_x <= KEPT_BYTES:
+        # Slices all over it are wanted one by one: each would read and unpack a slab.
+        return region[:, :, :]
+    return region
 
 
 def _references(place: Json, volume: VolumeSource) -> GreyReferences:
