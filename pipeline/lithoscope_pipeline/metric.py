@@ -2,10 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from lithoscope_pipeline.errors import PipelineError
 
 INTERVAL_NOT_MODELLED = "interval_not_modelled"
+#: What a metric is called when it is read from labels that no earlier scan has touched.
+SINGLE_SCAN_PREFIX: Final = "single_scan_"
+#: 95 % of a normal distribution lie within so many standard deviations.
+Z95: Final = 1.959964
 
 
 class MetricError(PipelineError, ValueError):

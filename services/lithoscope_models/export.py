@@ -1,7 +1,6 @@
 """Writing a trained network as a model: ONNX, weights, a patch to check engines with, the card."""
 
 import hashlib
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from lithoscope_models.card import (
 )
 from lithoscope_models.model_file import Model, load_card, load_model
 from lithoscope_models.onnx_check import INPUT, OUTPUT, check_graph
+from lithoscope_models.replaced_file import replace_file
 
 OPSET = 20
 _CHECK_PX = 64
@@ -75,8 +75,8 @@ def export_model(
     )
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        _write(folder / name, data)
-    _write(folder / CARD_FILE, (card.model_dump_json(indent=2) + "\n").encode())
+        replace_file(folder / name, data)
+    replace_file(folder / CARD_FILE, (card.model_dump_json(indent=2) + "\n").encode())
     polarity = "denser_is_brighter" if draft.polarity == "any" else draft.polarity
     return load_model(folder, polarity=polarity, classes=draft.classes)
 
@@ -84,7 +84,7 @@ def export_model(
 def rewrite_card(folder: Path, **changes: object) -> None:
     """Change what the card of a model says; its files stay as they are, its name changes."""
     card = load_card(folder).model_copy(update=changes)
-    _write(folder / CARD_FILE, (card.model_dump_json(indent=2) + "\n").encode())
+    replace_file(folder / CARD_FILE, (card.model_dump_json(indent=2) + "\n").encode())
 
 
 def to_onnx(network: Any, draft: CardDraft) -> bytes:  # a torch.nn.Module
@@ -143,9 +143,3 @@ def _check_input(draft: CardDraft) -> NDArray[np.float32]:
     shape = (1, draft.inputs.inputs.n_channels, rows, columns)
     rng = np.random.default_rng(_SEED)
     return rng.normal(0.5, 0.5, shape).astype(np.float32)
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(data)
-    os.replace(partial, path)

@@ -1,7 +1,6 @@
 """What scans of a training look like: a table beside the network."""
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -21,6 +20,7 @@ from lithoscope_models.network_pass import (
     region_references,
     run_network,
 )
+from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.distribution import (
     TrainingScans,
     describe_scan,
@@ -162,9 +162,7 @@ def write_training(folder: Path, found: TrainingScans, *, n_scans: int, command:
         numbers=dict(numbers),
     )
     path = folder / TRAINING_FILE
-    partial = path.with_suffix(".partial")
-    partial.write_text(file.model_dump_json(indent=1) + "\n")
-    os.replace(partial, path)
+    replace_file(path, file.model_dump_json(indent=1) + "\n")
     return path
 
 

@@ -103,7 +103,9 @@ class History:
     acknowledged: set[str] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
     reopened: dict[str, tuple[int, int]] = field(default_factory=dict)
-    _settings: tuple[ExperimentStarted, Settings] | None = None
+    _settings: tuple[ExperimentStarted, Settings] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @property
     def settings(self) -> Settings:

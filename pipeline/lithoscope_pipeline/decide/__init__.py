@@ -41,7 +41,7 @@ from lithoscope_pipeline.decide.rule import (
     least_mode,
     rules_sha256,
 )
-from lithoscope_pipeline.decide.scan_record import SINGLE_SCAN_PREFIX, ScanRecord
+from lithoscope_pipeline.decide.scan_record import ScanRecord
 from lithoscope_pipeline.decide.voltage import PulseVoltage, find_pulses, measure_voltage
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "NOT_COMPARED",
     "PARAMETERS",
     "PROTECTIVE",
-    "SINGLE_SCAN_PREFIX",
     "Action",
     "ActionName",
     "Bound",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from lithoscope_pipeline.decide.rule import GateName, Rule
-from lithoscope_pipeline.decide.scan_record import NOT_YET, SINGLE_SCAN_PREFIX, ScanRecord
+from lithoscope_pipeline.decide.scan_record import NOT_YET, ScanRecord
+from lithoscope_pipeline.metric import SINGLE_SCAN_PREFIX
 
 if TYPE_CHECKING:  # see scan_record.py
     from lithoscope_pipeline.metric import Metric

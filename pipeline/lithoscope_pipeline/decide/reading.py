@@ -7,7 +7,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, Literal
 
 from lithoscope_pipeline.decide.rule import Rule
-from lithoscope_pipeline.decide.scan_record import SINGLE_SCAN_PREFIX, ScanRecord
+from lithoscope_pipeline.decide.scan_record import ScanRecord
+from lithoscope_pipeline.metric import SINGLE_SCAN_PREFIX
 
 if TYPE_CHECKING:  # see scan_record.py
     from lithoscope_pipeline.metric import Metric

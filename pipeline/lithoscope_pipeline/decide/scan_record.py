@@ -10,9 +10,6 @@ from lithoscope_pipeline.decide.rule import Mode
 if TYPE_CHECKING:  # settings hold rules and must load at once; measuring takes much of SciPy
     from lithoscope_pipeline.metric import Metric
 
-#: Before the name of a metric: the same from labels made of this scan alone, without
-#: registration and without anything of earlier scans.
-SINGLE_SCAN_PREFIX: Final = "single_scan_"
 
 #: A number that is missing for one of these is not hidden: there is nothing yet to be measured.
 NOT_YET: Final = frozenset(

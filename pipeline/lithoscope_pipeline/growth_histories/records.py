@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from lithoscope_pipeline.decide.scan_record import SINGLE_SCAN_PREFIX, ScanRecord
+from lithoscope_pipeline.decide.scan_record import ScanRecord
 from lithoscope_pipeline.growth_histories.history import GrowthHistory
-from lithoscope_pipeline.metric import Metric, measured
+from lithoscope_pipeline.metric import SINGLE_SCAN_PREFIX, Metric, measured
 
 _SPREAD = 0.03
 

@@ -16,9 +16,8 @@ from lithoscope_pipeline.measure.intervals.apply import (
 )
 from lithoscope_pipeline.measure.intervals.existence import existence_of
 from lithoscope_pipeline.measure.objects import KINDS, Existence, ObjectTable, TrackedObject
-from lithoscope_pipeline.metric import Metric, not_measured
+from lithoscope_pipeline.metric import Z95, Metric, not_measured
 
-_Z95: Final = 1.959964
 _NO_OBJECT: Final = "no_object"
 
 
@@ -116,7 +115,7 @@ def _of_all(objects: Sequence[TrackedObject], why: str) -> Metric:
     p = np.array([each.chance for each in chances])
     low = np.array([each.low95 for each in chances])
     high = np.array([each.high95 for each in chances])
-    value, by_chance = float(p.sum()), _Z95 * float(np.sqrt((p * (1 - p)).sum()))
+    value, by_chance = float(p.sum()), Z95 * float(np.sqrt((p * (1 - p)).sum()))
     return Metric(
         value=value,
         unit="1",

@@ -9,10 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from lithoscope_pipeline.metric import Metric, measured, not_measured
+from lithoscope_pipeline.metric import Z95, Metric, measured, not_measured
 
 #: A 95 % interval is so many standard deviations to either side.
-_Z95: Final = 1.959964
 #: Scans that rates are taken from, and those that say how fast a gap closes now.
 RATE_SCANS: Final = 5
 _CLOSING_SCANS: Final = 4
@@ -231,5 +230,5 @@ def _slope_half_width(known: Sequence[tuple[float, Metric]]) -> float | None:
         return None
     x = np.array([step for step, _ in known], np.float64)
     weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    sd = np.array(widths) / (2 * _Z95)
-    return float(_Z95 * np.sqrt((weights**2 * sd**2).sum()))
+    sd = np.array(widths) / (2 * Z95)
+    return float(Z95 * np.sqrt((weights**2 * sd**2).sum()))

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from lithoscope_models.calibration.fit import LEAST_CNR
 from lithoscope_models.calibration.residuals import ExperimentResiduals
 from lithoscope_models.calibration.tables import Reliability
-from lithoscope_pipeline.errors import ParameterError
 from lithoscope_pipeline.measure.intervals import (
     ExistenceSample,
     ExistenceTable,
     existence_of,
     fit_existence,
 )
+from lithoscope_pipeline.measure.intervals.existence import LEAST_EXPERIMENTS
 from lithoscope_pipeline.measure.objects import KINDS
 
 _FOLDS: Final = 5
@@ -29,10 +29,9 @@ def fit_objects(experiments: Sequence[ExperimentResiduals]) -> dict[str, Existen
     tables: dict[str, ExistenceTable] = {}
     for kind, _ in KINDS:
         sample, _ = _sample(experiments, kind)
-        try:
+        # Labels by thresholds know no pits.
+        if len(np.unique(sample.experiment)) >= LEAST_EXPERIMENTS:
             tables[kind] = fit_existence(sample)
-        except ParameterError:
-            continue  # labels by thresholds know no pits
     return tables
 
 
@@ -41,9 +40,7 @@ def judge_objects(experiments: Sequence[ExperimentResiduals]) -> dict[str, Relia
     out: dict[str, Reliability] = {}
     for kind, _ in KINDS:
         sample, families = _sample(experiments, kind)
-        try:
-            fit_existence(sample)
-        except ParameterError:
+        if len(np.unique(sample.experiment)) < LEAST_EXPERIMENTS:
             continue
         # Families take turns in the numbers of experiments: a fold has some of each.
         n_families = len(np.unique(families))

@@ -18,6 +18,7 @@ from lithoscope_models.data.cells import drawn_cell
 from lithoscope_models.data.chain import chain_scans_of
 from lithoscope_models.data.image_level import ImageModel, calibrated, imaged
 from lithoscope_models.errors import TrainingDataError
+from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.errors import ParameterError
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume, Roi
 from lithoscope_pipeline.measure import ChargeState
@@ -161,9 +162,7 @@ def _write(
     np.save(out / "grey.npy", np.stack(grey).astype(np.float16))
     np.savez_compressed(out / "truth.npz", truth=np.stack(truth))
     np.save(out / "shifts.npy", shifts_px)
-    partial = out / f"{_CARD}.partial"
-    partial.write_text(json.dumps(card, indent=1))
-    os.replace(partial, out / _CARD)
+    replace_file(out / _CARD, json.dumps(card, indent=1))
 
 
 def read_images(folder: Path) -> CalibrationScans:

@@ -1,7 +1,6 @@
 """Metrics of labels beside those of the true labels, scan after scan."""
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from lithoscope_models.calibration.seen_objects import (
     write_seen_objects,
 )
 from lithoscope_models.calibration.true_faces import ScanValues, with_true_faces
+from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.measure import ReferenceMetrics, measure_labels
 from lithoscope_pipeline.measure.report import EarlierScans
@@ -120,7 +120,7 @@ def measure_residuals(
             write_seen_objects(objects[source], labelled.labels[source], scans.truth, source)
             if not paths[source].is_file():
                 residuals = _residuals(folder, scans, labelled, source)
-                _write(paths[source], asdict(residuals))
+                replace_file(paths[source], json.dumps(asdict(residuals)))
     return {
         source: replace(read_residuals(path), objects=read_seen_objects(objects[source]))
         for source, path in paths.items()
@@ -167,19 +167,15 @@ def _true_values(folder: Path, scans: CalibrationScans, source: Source) -> list[
     kind = "layers" if source == "layers" else "network"
     path = folder / f"truth-{kind}-{METRICS_VERSION}.json"
     if not path.is_file():
-        _write(path, [_values(each) for each in _measured(scans, scans.truth, source)])
+        replace_file(
+            path, json.dumps([_values(each) for each in _measured(scans, scans.truth, source)])
+        )
     values: list[ScanValues] = json.loads(path.read_text())
     return values
 
 
 def _values(metrics: Mapping[str, Metric]) -> ScanValues:
     return {name: metric.value for name, metric in metrics.items()}
-
-
-def _write(path: Path, told: Any) -> None:  # JSON
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(told))
-    os.replace(partial, path)
 
 
 def read_residuals(path: Path) -> ExperimentResiduals:

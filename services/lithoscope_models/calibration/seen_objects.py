@@ -1,7 +1,6 @@
 """Which of the objects that labels show are there in truth."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lithoscope_models.calibration.labelled import LABELS_VERSIONS, Source
+from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.geometry import LabelVolume
 from lithoscope_pipeline.labels import Label
 from lithoscope_pipeline.measure.counts import MIN_VOXELS
@@ -66,9 +66,7 @@ def write_seen_objects(
         for kind, label in KINDS
         if source != "layers" or label is not Label.PIT
     }
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(found))
-    os.replace(partial, path)
+    replace_file(path, json.dumps(found))
 
 
 def read_seen_objects(path: Path) -> dict[str, SeenObjects]:

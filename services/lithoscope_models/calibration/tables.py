@@ -1,7 +1,6 @@
 """Calibrations on disk: one file beside the network that they belong to."""
 
 import hashlib
-import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lithoscope_models.errors import ModelRefusedError
 from lithoscope_models.model_file import DEFAULT_MODEL, find_model
+from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.measure.intervals import Calibration
 
 CALIBRATION_FILE: Final = "calibration.json"
@@ -88,9 +88,7 @@ class CalibrationFile(BaseModel):
 
 def write_calibration(path: Path, found: CalibrationFile) -> None:
     """Write a calibration; what was there before stays until it is whole."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(found.model_dump_json() + "\n")
-    os.replace(partial, path)
+    replace_file(path, found.model_dump_json() + "\n")
 
 
 def read_calibration(path: Path) -> CalibrationFile:

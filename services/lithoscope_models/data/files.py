@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from lithoscope_models.data.cells import CellDraw
 from lithoscope_models.data.chain import LabelledScan, chain_scans
 from lithoscope_models.data.image_level import image_scans
 from lithoscope_models.errors import TrainingDataError
+from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.phantom import SIZES
 from lithoscope_pipeline.phantom.provenance import SIMULATOR_VERSION
 from lithoscope_pipeline.segment import GreyReferences
@@ -124,9 +124,7 @@ def write_experiment(folder: Path, scans: Sequence[LabelledScan], *, told: dict[
         if each.shifts_px is not None:
             np.save(folder / f"shifts_{each.scan:03d}.npy", each.shifts_px)
         card["scans"].append({"scan": each.scan, "references": asdict(each.references)})
-    partial = folder / f"{_CARD}.partial"
-    partial.write_text(json.dumps(card, indent=1))
-    os.replace(partial, folder / _CARD)
+    replace_file(folder / _CARD, json.dumps(card, indent=1))
 
 
 def read_experiment(folder: Path) -> StoredExperiment:

@@ -5,7 +5,6 @@ out, in blocks: neighbours show the same things.
 """
 
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from lithoscope_models.data.chain import LabelledScan
 from lithoscope_models.data.files import StoredExperiment, read_experiment, write_experiment
 from lithoscope_models.errors import TrainingDataError
+from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.geometry import LabelVolume, Roi
 from lithoscope_pipeline.labels import UNLABELLED
 from lithoscope_pipeline.resample import VolumeSource
@@ -149,9 +149,7 @@ def write_painted(
         "training": [[each.scan, each.z] for each in training],
         "held_out": sorted([each.scan, each.z] for each in held_out),
     }
-    partial = folder / f"{_CARD}.partial"
-    partial.write_text(json.dumps(told, indent=1))
-    os.replace(partial, folder / _CARD)
+    replace_file(folder / _CARD, json.dumps(told, indent=1))
 
 
 def read_painted(folder: Path) -> PaintedData:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 from safetensors.torch import load
 from torch.utils.data import Dataset
 
 from lithoscope_models.card import CardDraft
+from lithoscope_models.engines.torch_engine import load_network
 from lithoscope_models.errors import RecipeError
 from lithoscope_models.export import export_model
 from lithoscope_models.model_file import Model, load_model, model_sha256
@@ -80,7 +80,7 @@ def combine(
     data = prepare_data(recipe, data_folder, tell)
     chosen = ARCHITECTURES[_ENET]
     slices = WholeSlices(data.validation, recipe, divisor=chosen.divisor, fixed_px=chosen.fixed_px)
-    weights = choose_weights([_network_of(each) for each in members], slices)
+    weights = choose_weights([load_network(each) for each in members], slices)
     network = build_network(_ENET, card.inputs.inputs, arguments={"weights": weights})
     for inner, member in zip(network.members, members, strict=True):
         inner.load_state_dict(load(member.weights()))
@@ -146,15 +146,6 @@ def _in_order(models: Sequence[Model]) -> list[Model]:
                 "train all three by recipes with the same [inputs]"
             )
     return members
-
-
-def _network_of(model: Model) -> torch.nn.Module:
-    card = model.card
-    network: torch.nn.Module = build_network(
-        card.architecture, card.inputs.inputs, arguments=card.arguments
-    )
-    network.load_state_dict(load(model.weights()))
-    return network
 
 
 def _named(members: Sequence[Model], what: str) -> list[str]:

@@ -6,10 +6,10 @@ from html import escape
 from itertools import pairwise
 from typing import Any, Final
 
+from lithoscope_pipeline.metric import SINGLE_SCAN_PREFIX
 from lithoscope_services.pages.chart import Line, chart
 from lithoscope_services.report.fold import JsonObject
 
-_SINGLE: Final = "single_scan_"
 #: Headings of the page; a metric stands under the first that has a part of its name.
 _FAMILIES: Final = (
     (
@@ -88,7 +88,11 @@ def metric_sections(report: JsonObject) -> list[str]:
     """Draw all metrics that have a value, in families, and list those that have none."""
     places = place_scans(report)
     names = sorted({name for scan in report["scans"] for name in scan["metrics"]})
-    drawn = [name for name in names if not name.startswith(_SINGLE) and _has_value(report, name)]
+    drawn = [
+        name
+        for name in names
+        if not name.startswith(SINGLE_SCAN_PREFIX) and _has_value(report, name)
+    ]
     parts = []
     for heading, members in _in_families(drawn):
         figures = "".join(_chart(report, name, places) for name in members)
@@ -129,7 +133,7 @@ def _in_families(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 def _chart(report: JsonObject, name: str, places: Places) -> str:
     lines = [_line(report, name, plain_name(name), places)]
-    alone = _line(report, f"{_SINGLE}{name}", "from this scan alone", places)
+    alone = _line(report, f"{SINGLE_SCAN_PREFIX}{name}", "from this scan alone", places)
     if alone.points:
         lines.append(alone)
     unit = next(

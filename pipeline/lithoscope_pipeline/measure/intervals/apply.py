@@ -19,9 +19,8 @@ from lithoscope_pipeline.measure.intervals.kinds import (
 )
 from lithoscope_pipeline.measure.intervals.limits import NullSpread, null_spread
 from lithoscope_pipeline.measure.intervals.table import Calibration, LabelOrigin
-from lithoscope_pipeline.metric import INTERVAL_NOT_MODELLED, Metric
+from lithoscope_pipeline.metric import INTERVAL_NOT_MODELLED, SINGLE_SCAN_PREFIX, Metric
 
-SINGLE_SCAN: Final = "single_scan_"
 #: No calibration of this network and this version of the measurement is there.
 NOT_CALIBRATED: Final = "interval_not_calibrated"
 #: Voxels, noise or registration are not as in the calibration.
@@ -109,7 +108,7 @@ def _with_interval(
         return metric
     if name in EXACT:
         return _bounded(metric, metric.value, metric.value)
-    base = name.removeprefix(SINGLE_SCAN)
+    base = name.removeprefix(SINGLE_SCAN_PREFIX)
     origin = context.origin if base == name else "single_scan"
     calibration = find_calibration(context, origin)
     if calibration is None:
@@ -213,7 +212,11 @@ def _by_charge(faraday: Metric | None) -> tuple[float, float] | None:
 
 
 def _flagged(name: str, metric: Metric, spread: NullSpread | None) -> Metric:
-    if metric.value is None or spread is None or name.removeprefix(SINGLE_SCAN) not in GROWN:
+    if (
+        metric.value is None
+        or spread is None
+        or name.removeprefix(SINGLE_SCAN_PREFIX) not in GROWN
+    ):
         return metric
     return replace(metric, flags=(*metric.flags, *spread.flags(metric.value)))
 

@@ -241,7 +241,6 @@ def _fit_bias(residuals: MetricResiduals, ridge: float) -> tuple[float, tuple[Bi
     most = _quantile(np.abs(missing - middle), weights, _CLIP)
     missing = np.clip(missing, middle - most, middle + most)
     offset = float(np.average(missing, weights=weights))
-    features = np.where(np.isfinite(features), features, np.nan)
     known = np.isfinite(features)
     filled = np.where(known, features, 0.0)
     shares = weights[:, None] * known

@@ -18,16 +18,16 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from lithoscope_pipeline.errors import ParameterError, ShapeError
 from lithoscope_pipeline.measure.intervals.table import ExistenceTable
+from lithoscope_pipeline.metric import Z95
 
 Vector = NDArray[np.float64]
 
 #: Experiments from which a curve may be fitted.
 LEAST_EXPERIMENTS: Final = 25
-_Z95: Final = 1.959964
 _SMALL: Final = 27.0
 #: Keeps the curve finite where all objects of a sample are there, or none.
 _RIDGE: Final = 1e-3
@@ -103,12 +103,12 @@ def fit_existence(sample: ExistenceSample) -> ExistenceTable:
     def loss(weights: Vector) -> tuple[float, Vector]:
         logit = features @ weights
         value = float((np.logaddexp(0.0, logit) - exists * logit).sum())
-        slope = features.T @ (_share(logit) - exists)
+        slope = features.T @ (special.expit(logit) - exists)
         return value + _RIDGE * float(weights @ weights), slope + 2 * _RIDGE * weights
 
     found = optimize.minimize(loss, np.zeros(features.shape[1]), jac=True, method="BFGS")
     weights: Vector = found.x
-    share = _share(features @ weights)
+    share = special.expit(features @ weights)
     scores = features * (exists - share)[:, None]
     _, index = np.unique(sample.experiment, return_inverse=True)
     of_experiments = np.zeros((n_experiments, features.shape[1]))
@@ -148,14 +148,14 @@ def existence_of(
     logit = features @ np.array(table.weights)
     spread = np.array(table.covariance)
     error = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", features, spread, features), 0.0))
-    return _share(logit), _share(logit - _Z95 * error), _share(logit + _Z95 * error)
+    return (
+        special.expit(logit),
+        special.expit(logit - Z95 * error),
+        special.expit(logit + Z95 * error),
+    )
 
 
 def _features(voxels: Vector, cnr: Vector, blur_px: Vector) -> Vector:
     return np.column_stack(
         [np.ones(len(voxels)), np.log(voxels / _SMALL), 1.0 / cnr**2, blur_px**2]
     )
-
-
-def _share(logit: Vector) -> Vector:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logit, -50.0, 50.0))))

@@ -23,7 +23,7 @@ from lithoscope_pipeline.measure import (
 from lithoscope_pipeline.measure.existence import measure_existence, with_existence
 from lithoscope_pipeline.measure.intervals import with_intervals
 from lithoscope_pipeline.measure.version import METRICS_VERSION
-from lithoscope_pipeline.metric import Metric, measured, not_measured
+from lithoscope_pipeline.metric import SINGLE_SCAN_PREFIX, Metric, measured, not_measured
 from lithoscope_pipeline.noise_grain import measure_grain
 from lithoscope_pipeline.sharpness import measure_blur
 from lithoscope_services.errors import ServiceError
@@ -83,7 +83,6 @@ SINGLE_SCAN = (
     "remaining_gap_any_um",
     "remaining_gap_um",
 )
-_ALONE = "single_scan_"
 _LABEL_OF = {label.key: label for label in Label}
 
 
@@ -265,15 +264,16 @@ def _single_scan(
         unsegmented=_unsegmented(parameters),
         reading=Reading(slab_slices=labels.slab_slices),
     )
-    return {f"{_ALONE}{name}": metric for name, metric in alone.metrics.items()}
+    return {f"{SINGLE_SCAN_PREFIX}{name}": metric for name, metric in alone.metrics.items()}
 
 
 def _published(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
     """Leave away what the labels of the scan alone say for the sake of intervals."""
+    shown = {f"{SINGLE_SCAN_PREFIX}{name}" for name in SINGLE_SCAN}
     return {
         name: metric
         for name, metric in metrics.items()
-        if not name.startswith(_ALONE) or name.removeprefix(_ALONE) in SINGLE_SCAN
+        if name in shown or not name.startswith(SINGLE_SCAN_PREFIX)
     }
 
 
