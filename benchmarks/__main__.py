@@ -33,6 +33,7 @@ NAMES = (
 ON_DEMAND = (
     *("yardstick", "gap_experiments", "interval_chain", "reconstruct_gpu"),
     *("fine_tune", "first_hour", "out_of_distribution", "generality", "earlier_scans"),
+    "segmentation_limits",
 )
 RESULTS = Path(__file__).parent / "results"
 HELP = f"{', '.join(NAMES)} [all]; {', '.join(ON_DEMAND)}"

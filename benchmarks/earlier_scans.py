@@ -27,6 +27,7 @@ VOXEL_UM: Final = SIZES["small"].voxel_um
 CLASSES: Final = ("electrode", "deposited", "dendrite", "pit", "void")
 _DISTANCES_PX: Final = (0.5, 1.0, 1.5, 2.0, 3.0, np.inf)
 Where = Literal["map", "network"]
+Which = Literal["previous", "first"]
 _PLACES: Final[tuple[tuple[Where, str], ...]] = (
     ("map", "in the map"),
     ("network", "after it was settled"),
@@ -58,13 +59,16 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A scan with the one before and the first."""
+    """A scan with the one before and the first; which of them are shown, and if settled."""
 
+    seed: int
     now: LabelledScan
     previous: LabelledScan
     first: LabelledScan
+    shown: tuple[Which, ...] = ("previous", "first")
+    is_settled: bool = True
 
-    def segments(self, wrong: Wrong | None) -> NDArray[np.uint8]:
+    def segments(self, wrong: Wrong | None, slices: tuple[int, int] = SLICES) -> NDArray[np.uint8]:
         """Segment some slices; None shows no earlier scan."""
         shape = self.now.grey.shape
         first_row, stop_row = cell_rows(self.now.references, shape[1], VOXEL_UM)
@@ -82,7 +86,7 @@ class Case:
             [] if wrong is None else self._settled(wrong),
             voxel_um=VOXEL_UM,
             slab_rows=32,
-            slices=SLICES,
+            slices=slices,
         ).segments
 
     def truth(self, scan: LabelledScan) -> NDArray[np.uint8]:
@@ -103,6 +107,8 @@ class Case:
             )
             for which, scan in self._earlier()
         ]
+        if not self.is_settled:
+            return laid
         settled = settle(laid, self.now.grey, self.now.references, voxel_um=VOXEL_UM)
         if wrong.where == "map":
             return [each for each in settled if isinstance(each, EarlierScan)]
@@ -112,9 +118,9 @@ class Case:
             if isinstance(each, EarlierScan)
         ]
 
-    def _earlier(self) -> Iterator[tuple[Literal["previous", "first"], LabelledScan]]:
-        yield "previous", self.previous
-        yield "first", self.first
+    def _earlier(self) -> Iterator[tuple[Which, LabelledScan]]:
+        scans: dict[Which, LabelledScan] = {"previous": self.previous, "first": self.first}
+        yield from ((which, scans[which]) for which in self.shown)
 
 
 def _shifts(scan: LabelledScan, wrong: Wrong) -> FaceShifts:
@@ -129,7 +135,7 @@ def _shifts(scan: LabelledScan, wrong: Wrong) -> FaceShifts:
 
 def measure(*, is_quick: bool) -> Report:
     """Show the default network earlier scans that lie wrong, and count what is gone."""
-    cases = list(_cases(SEEDS[:1] if is_quick else SEEDS, SCORED[-1:] if is_quick else SCORED))
+    cases = list(cases_of(SEEDS[:1] if is_quick else SEEDS, SCORED[-1:] if is_quick else SCORED))
     right = [case.segments(Wrong(name="")) for case in cases]
     alone = [case.segments(None) for case in cases]
     n_x = cases[0].now.grey.shape[2]
@@ -154,13 +160,14 @@ def measure(*, is_quick: bool) -> Report:
     return _report(rows, _gone(cases, right), _gone(cases, alone), len(cases))
 
 
-def _cases(seeds: Sequence[int], scored: Sequence[int]) -> Iterator[Case]:
+def cases_of(seeds: Sequence[int], scored: Sequence[int]) -> Iterator[Case]:
+    """Make the scored scans of some cells, each with the one before and the first."""
     for seed in seeds:
         wanted = sorted({0, *scored, *(SCANS[SCANS.index(scan) - 1] for scan in scored)})
         scans = {scan.scan: scan for scan in chain_scans(CellDraw(seed=seed), wanted)}
         for scan in scored:
             before = SCANS[SCANS.index(scan) - 1]
-            yield Case(now=scans[scan], previous=scans[before], first=scans[0])
+            yield Case(seed=seed, now=scans[scan], previous=scans[before], first=scans[0])
 
 
 def _volumes(found: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:

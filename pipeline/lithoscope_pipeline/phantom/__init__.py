@@ -6,7 +6,7 @@ from lithoscope_pipeline.phantom.cycling_parameters import CyclingParameters
 from lithoscope_pipeline.phantom.dendrite_width import DendriteWidths, dendrite_widths
 from lithoscope_pipeline.phantom.detector_parameters import BeamParameters, ResponseParameters
 from lithoscope_pipeline.phantom.drift import RigidDrift
-from lithoscope_pipeline.phantom.families import FAMILIES, Family, FamilyName
+from lithoscope_pipeline.phantom.families import FAMILIES, Family, FamilyName, between
 from lithoscope_pipeline.phantom.fault_parameters import FaultParameters
 from lithoscope_pipeline.phantom.faults import FaultRecord
 from lithoscope_pipeline.phantom.frames import FrameKind, ScanFrames, TakenFrame
@@ -54,6 +54,7 @@ __all__ = [
     "SimulatedCell",
     "SizeName",
     "TakenFrame",
+    "between",
     "dendrite_widths",
     "make_cell",
 ]

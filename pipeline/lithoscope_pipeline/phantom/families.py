@@ -1,9 +1,12 @@
 """Families of simulated cells that differ in one respect, for tests that leave one out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lithoscope_pipeline.phantom.parameters import CellParameters, DetectorParameters
 
@@ -18,6 +21,58 @@ class Family:
 
     differs: str
     turn: Callable[[CellParameters, DetectorParameters], Pair]
+
+
+def between(first: Pair, second: Pair, share: float, rng: np.random.Generator) -> Pair:
+    """Give parameters part of the way from one family's to another's.
+
+    Parameters
+    ----------
+    first, second
+        Cell and detector, turned into either family.
+    share
+        How far towards the second, 0 to 1. Numbers go there in a straight line, whole ones to
+        the nearest; what is no number is as in the first.
+    rng
+        Sends each parameter of the growth its own way: some nearly all of it, some hardly, on
+        average as far as ``share`` says.
+    """
+    growths = first[0].growth, second[0].growth
+    shares = iter(_scattered(_n_unlike(*growths), share, rng))
+    cell = _between(first[0], replace(second[0], growth=growths[0]), lambda: share)
+    growth = _between(*growths, lambda: float(next(shares)))
+    return replace(cell, growth=growth), _between(first[1], second[1], lambda: share)
+
+
+def _scattered(n: int, mean: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    shares = rng.uniform(size=n)
+    if n and shares.mean() < mean:
+        return np.asarray(1.0 - (1.0 - shares) * (1.0 - mean) / (1.0 - shares.mean()))
+    return shares * (mean / max(shares.mean(), mean)) if n else shares
+
+
+def _n_unlike(first: Any, second: Any) -> int:
+    if not is_dataclass(first):
+        return int(first != second)
+    return sum(_n_unlike(getattr(first, x.name), getattr(second, x.name)) for x in fields(first))
+
+
+def _between(first: Any, second: Any, share: Callable[[], float]) -> Any:
+    if first == second:
+        return first
+    if is_dataclass(first) and not isinstance(first, type):
+        told = {
+            each.name: _between(getattr(first, each.name), getattr(second, each.name), share)
+            for each in fields(first)
+        }
+        return replace(first, **told)
+    part = share()
+    if isinstance(first, tuple):
+        return tuple((1.0 - part) * a + part * b for a, b in zip(first, second, strict=True))
+    if isinstance(first, bool) or not isinstance(first, int | float):
+        return first
+    number = (1.0 - part) * first + part * second
+    return round(number) if isinstance(first, int) else number
 
 
 def _as_they_are(cell: CellParameters, detector: DetectorParameters) -> Pair:

@@ -1,7 +1,7 @@
-"""Which simulated experiments intervals are calibrated on."""
+"""Which simulated experiments intervals are calibrated on: of each family, and between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -14,8 +14,21 @@ from lithoscope_pipeline.phantom import FamilyName, SizeName
 FAMILIES: Final[tuple[FamilyName, ...]] = (
     *("default", "mossy", "filaments", "soft_contrast", "coarse_noise", "blurred"),
 )
+#: Families that experiments between two of them are drawn towards, in turn: those whose labels err
+#: as no others' do.
+_TOWARDS: Final[tuple[FamilyName, ...]] = (
+    *("filaments", "mossy", "filaments", "blurred", "filaments", "mossy"),
+)
+#: How far: at most half way, so that each is rather what it comes from.
+_SHARE: Final = (0.4, 0.5)
+#: Scans that are looked at of those between: errors of the scans of one experiment are much alike,
+#: so that more experiments tell more than more scans do.
+_SCANS_BETWEEN: Final = (0, 6, 12, 17, 22)
+#: Of nine experiments in a row the last three are between two families.
+_IN_A_ROW: Final = 9
 _STREAM: Final = 73
 _FIRST_SEED: Final = 70_000  # far from the cells that networks are trained on
+_FIRST_SEED_BETWEEN: Final = 80_000
 #: Against that of the family: contrast-to-noise from about 2.3 to 7 in each. Where there is less,
 #: the labels of the default network fall apart.
 _NOISE: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
@@ -63,6 +76,7 @@ class Experiment:
     ----------
     number
         From 0; families take turns, so that any first part of all experiments is balanced.
+        Those between two families are counted apart.
     cell
         The cell.
     noise
@@ -82,7 +96,28 @@ class Experiment:
     @property
     def name(self) -> str:
         """Name of its folder."""
-        return f"{self.number:03d}-{self.cell.family}"
+        if self.cell.towards is None:
+            return f"{self.number:03d}-{self.cell.family}"
+        return f"b{self.number:03d}-{self.cell.family}-{self.cell.towards}"
+
+    @property
+    def seen_name(self) -> str:
+        """Name of the folder of all that hangs on how it is looked at."""
+        name = f"seen-{self.blur_px:.4f}"
+        return f"{name}-{self.offset_px:.4f}" if self.offset_px else name
+
+    @property
+    def offset_px(self) -> float:
+        """How far the cell lies from where its layers put it, along y.
+
+        The frame that is found in a first scan lies anywhere between the voxels, its faces are
+        cut as they come, and the error of that scan stays in all that are compared with it.
+        Cells of a family lie where they always did: nearly all their first scans are cut alike.
+        """
+        if self.cell.towards is None:
+            return 0.0
+        rng = np.random.default_rng([self.cell.seed, _STREAM, 3])
+        return float(rng.uniform(-0.5, 0.5))
 
     def face_errors_px(self, n_scans: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         """Draw what measuring the outer faces leaves: shape (n_scans, 2), voxels.
@@ -116,13 +151,55 @@ def draw_experiment(number: int, plan: Plan) -> Experiment:
     seed = _FIRST_SEED + number
     rng = np.random.default_rng([seed, _STREAM])
     family = FAMILIES[number % len(FAMILIES)]
-    noise = float(np.exp(rng.uniform(*np.log(_NOISE.get(family, _OTHER_NOISE)))))
-    bridge = float(rng.uniform(*_BRIDGE_PULSE)) if rng.random() < _BRIDGED_SHARE else None
-    blur = float(rng.uniform(0.0, _BLUR_PX.get(family, _OTHER_BLUR_PX)))
-    return Experiment(
-        number=number,
-        cell=CellDraw(seed=seed, size=plan.size, family=family, spread=1.0),
-        noise=noise,
-        blur_px=blur,
-        bridge_pulse=bridge,
+    cell = CellDraw(seed=seed, size=plan.size, family=family, spread=1.0)
+    return _drawn(number, cell, rng)
+
+
+def draw_between(number: int, plan: Plan) -> Experiment:
+    """Draw an experiment part of the way from one family to another.
+
+    Counted from 0, apart from those of `draw_experiment`.
+    """
+    seed = _FIRST_SEED_BETWEEN + number
+    rng = np.random.default_rng([seed, _STREAM])
+    towards = _TOWARDS[number % len(_TOWARDS)]
+    others = [each for each in FAMILIES if each != towards]
+    cell = CellDraw(
+        seed=seed,
+        size=plan.size,
+        family=others[rng.integers(len(others))],
+        spread=1.0,
+        towards=towards,
+        share=float(rng.uniform(*_SHARE)),
     )
+    return _drawn(number, cell, rng)
+
+
+def draw_in_turn(place: int, plan: Plan) -> tuple[Experiment, Plan]:
+    """Draw the experiment at a place of the calibration: six of the families, three between.
+
+    And say what is looked at of it.
+    """
+    rows, rest = divmod(place, _IN_A_ROW)
+    n_families = len(FAMILIES)
+    if rest < n_families:
+        return draw_experiment(rows * n_families + rest, plan), plan
+    n_between = _IN_A_ROW - n_families
+    between = draw_between(rows * n_between + rest - n_families, plan)
+    return between, plan_between(plan)
+
+
+def plan_between(plan: Plan) -> Plan:
+    """Say what is looked at of an experiment between two families."""
+    return replace(plan, scans=tuple(each for each in plan.scans if each in _SCANS_BETWEEN))
+
+
+def _drawn(number: int, cell: CellDraw, rng: np.random.Generator) -> Experiment:
+    own, other = (
+        np.log(_NOISE.get(each, _OTHER_NOISE)) for each in (cell.family, cell.towards or "")
+    )
+    noise = float(np.exp(rng.uniform(*(own + cell.share * (other - own)))))
+    bridge = float(rng.uniform(*_BRIDGE_PULSE)) if rng.random() < _BRIDGED_SHARE else None
+    ends = [_BLUR_PX.get(each, _OTHER_BLUR_PX) for each in (cell.family, cell.towards or "")]
+    blur = float(rng.uniform(0.0, ends[0] + cell.share * (ends[1] - ends[0])))
+    return Experiment(number=number, cell=cell, noise=noise, blur_px=blur, bridge_pulse=bridge)

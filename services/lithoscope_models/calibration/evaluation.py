@@ -28,19 +28,23 @@ def score_metrics(experiments: Sequence[ExperimentResiduals]) -> dict[str, Metri
     ----------
     experiments
         As for `fit_calibration`. Within the families a fifth of the experiments of each is held
-        out in turn; then each family is left out whole.
+        out in turn; then each family is left out whole, with all that is at least half of it.
+        All are judged where they are held out, and those of each family by themselves; by what
+        is left out those of the families are judged.
     """
     families = sorted({each.family for each in experiments})
+    is_between = np.array([each.towards is not None for each in experiments])
     scores = {}
     for name in metric_names(experiments):
         residuals = residuals_of(experiments, name)
         # Nothing that is seen as nothing proves no interval.
         is_there = (residuals.seen.size != 0) | (residuals.truth != 0)
         parameters = fit_parameters(name, experiments[0].voxel_um)
-        n_experiments = residuals.where(is_there).n_experiments
+        lies_between = is_between[residuals.experiment]
+        n_experiments = residuals.where(is_there & ~lies_between).n_experiments
         # A fold, or a family of six, is held out.
         if n_experiments * (1 - 1 / _FOLDS) >= parameters.least_experiments:
-            scores[name] = _score(residuals, is_there, parameters, families)
+            scores[name] = _score(residuals, is_there, lies_between, parameters, families)
     return scores
 
 
@@ -48,6 +52,8 @@ def gap_residuals(experiments: Sequence[ExperimentResiduals]) -> tuple[GapResidu
     """Give the gap of each experiment while it closes, until it is bridged."""
     out = []
     for each in experiments:
+        if each.towards is not None:
+            continue  # fewer scans are looked at
         gap = each.metrics[_GAP]
         turn = each.half_cycles.count(0)
         rows = [
@@ -70,11 +76,12 @@ def gap_residuals(experiments: Sequence[ExperimentResiduals]) -> tuple[GapResidu
 def _score(
     residuals: MetricResiduals,
     is_there: NDArray[np.bool_],
+    lies_between: NDArray[np.bool_],
     parameters: FitParameters,
     families: Sequence[str],
 ) -> MetricScore:
     """Judge a metric where it is there, in truth or in labels; it is fitted to all scans."""
-    folds = _fold_of(residuals)
+    folds = _fold_of(residuals, lies_between)
     inside = np.zeros(len(residuals.truth), dtype=bool)
     width = np.zeros(len(residuals.truth))
     for fold in range(_FOLDS):
@@ -84,20 +91,25 @@ def _score(
         inside[held_out] = covered(table, test)
         low, high = intervals_of(table, test.seen)
         width[held_out] = high - low
-    judged = residuals.where(is_there)
+
+    def share(of: NDArray[np.bool_]) -> float:
+        weights = experiment_weights(residuals.experiment[of])
+        return float(np.average(inside[of], weights=weights))
+
+    is_judged = is_there & ~lies_between
+    judged = residuals.where(is_judged)
     weights = experiment_weights(judged.experiment)
-    inside, width = inside[is_there], width[is_there]
     errors = judged.seen.size - judged.truth
     low_error, high_error = np.quantile(errors, (0.025, 0.975))
     return MetricScore(
-        within=float(np.average(inside, weights=weights)),
+        within=share(is_there),
+        of_families=share(is_judged) if lies_between.any() else None,
         within_family={
-            families[number]: float(np.average(inside[of], weights=weights[of]))
+            families[number]: share(is_judged & (residuals.family == number))
             for number in np.unique(judged.family)
-            for of in [judged.family == number]
         },
-        left_out=_left_out(residuals, is_there, parameters, families),
-        width=float(np.average(width, weights=weights)),
+        left_out=_left_out(residuals, is_judged, parameters, families),
+        width=float(np.average(width[is_judged], weights=weights)),
         spread=float(high_error - low_error),
         error=float(np.sqrt(np.average(errors**2, weights=weights))),
         bias=float(np.average(errors, weights=weights)),
@@ -107,28 +119,29 @@ def _score(
 
 def _left_out(
     residuals: MetricResiduals,
-    is_there: NDArray[np.bool_],
+    is_judged: NDArray[np.bool_],
     parameters: FitParameters,
     families: Sequence[str],
 ) -> dict[str, float]:
     """Cover each family with intervals that have seen nothing of it."""
     out = {}
-    for number in np.unique(residuals.family[is_there]):
+    for number in np.unique(residuals.family[is_judged]):
         of_family = residuals.family == number
         others = residuals.where(~of_family)
-        n_others = residuals.where(~of_family & is_there).n_experiments
+        n_others = residuals.where(~of_family & is_judged).n_experiments
         # What is more blurred than all that is known has no interval: it proves nothing.
-        judged = of_family & is_there & (residuals.seen.blur_px <= others.seen.blur_px.max())
+        judged = of_family & is_judged & (residuals.seen.blur_px <= others.seen.blur_px.max())
         if n_others >= parameters.least_experiments and judged.any():
             table = fit_metric(others, parameters)
             out[families[number]] = coverage(table, residuals.where(judged))
     return out
 
 
-def _fold_of(residuals: MetricResiduals) -> NDArray[np.intp]:
-    """Deal the experiments of each family out over the folds."""
+def _fold_of(residuals: MetricResiduals, lies_between: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Deal the experiments of each family out over the folds, and those between as well."""
     fold = np.zeros(int(residuals.experiment.max()) + 1, np.intp)
     for family in np.unique(residuals.family):
-        members = np.unique(residuals.experiment[residuals.family == family])
-        fold[members] = np.arange(len(members)) % _FOLDS
+        for part in (lies_between, ~lies_between):
+            members = np.unique(residuals.experiment[(residuals.family == family) & part])
+            fold[members] = np.arange(len(members)) % _FOLDS
     return fold[residuals.experiment]

@@ -39,8 +39,8 @@ class CalibrationScans:
 
     Parameters
     ----------
-    name, family
-        Which one.
+    name, family, towards
+        Which one; the family that it is part of the way to, None if it is none.
     voxel_um, active_area_cm2
         Edge of a voxel; active area of the whole cell.
     scans, pulses, half_cycles
@@ -58,6 +58,7 @@ class CalibrationScans:
 
     name: str
     family: str
+    towards: str | None
     voxel_um: float
     active_area_cm2: float
     scans: tuple[int, ...]
@@ -92,7 +93,7 @@ def make_images(folder: Path, experiment: Experiment, plan: Plan, models: Path) 
 def _make_images(out: Path, experiment: Experiment, plan: Plan, models: Path) -> None:
     cell = drawn_cell(experiment.cell, view_px=plan.view_px, bridge_pulse=experiment.bridge_pulse)
     roi = _box(cell, plan)
-    model = image_model(models, experiment.cell.size, experiment.cell.family)
+    model = experiment_model(models, experiment)
     noisy = replace(model, noise=model.noise * experiment.noise)
     grey = [_imaged(cell, scan, roi, noisy) for scan in plan.scans]
     truth = [cell.labels(scan, roi) for scan in plan.scans]
@@ -171,6 +172,7 @@ def read_images(folder: Path) -> CalibrationScans:
     return CalibrationScans(
         name=folder.name,
         family=card["family"],
+        towards=card.get("towards"),
         voxel_um=card["voxel_um"],
         active_area_cm2=card["active_area_cm2"],
         scans=tuple(card["scans"]),
@@ -197,10 +199,26 @@ def image_model(folder: Path, size: SizeName, family: FamilyName) -> ImageModel:
     return ImageModel(transfer=stored["transfer"], noise=stored["noise"])
 
 
+def experiment_model(folder: Path, experiment: Experiment) -> ImageModel:
+    """Give blur and noise of an experiment; between two families they lie between theirs."""
+    cell = experiment.cell
+    own = image_model(folder, cell.size, cell.family)
+    if cell.towards is None:
+        return own
+    other = image_model(folder, cell.size, cell.towards)
+    # Two blurs in a row multiply, and part of a blur is a power of it.
+    return ImageModel(
+        transfer=own.transfer ** (1.0 - cell.share) * other.transfer**cell.share,
+        noise=own.noise ** (1.0 - cell.share) * other.noise**cell.share,
+    )
+
+
 def _key(experiment: Experiment, plan: Plan) -> str:
     """Name all that the bytes depend on."""
     drawn = asdict(experiment)
     del drawn["blur_px"]  # comes when they are looked at
+    if experiment.cell.towards is None:
+        del drawn["cell"]["towards"], drawn["cell"]["share"]
     told = {
         **drawn,
         "scans": plan.scans,
@@ -240,6 +258,7 @@ def _card(
     points = [cell.schedule[scan] for scan in scans]
     return {
         "family": experiment.cell.family,
+        "towards": experiment.cell.towards,
         "experiment": asdict(experiment),
         "voxel_um": cell.voxel_um,
         "active_area_cm2": cell.cell.active_area_cm2,

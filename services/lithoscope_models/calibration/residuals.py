@@ -56,8 +56,8 @@ class ExperimentResiduals:
 
     Parameters
     ----------
-    name, family
-        Which experiment.
+    name, family, towards
+        Which experiment; the family that it is part of the way to, None if it is none.
     voxel_um, area_um2
         Edge of a voxel; area of the region in the plane of the electrodes.
     pulses, half_cycles, cnr, blur_px, grain
@@ -80,6 +80,7 @@ class ExperimentResiduals:
     grain: tuple[float, ...]
     metrics: Mapping[str, Trajectory]
     objects: Mapping[str, SeenObjects] = field(default_factory=dict)
+    towards: str | None = None
 
 
 def measure_residuals(
@@ -145,6 +146,7 @@ def _residuals(
     return ExperimentResiduals(
         name=scans.name,
         family=scans.family,
+        towards=scans.towards,
         voxel_um=scans.voxel_um,
         area_um2=area_um2,
         pulses=scans.pulses,
@@ -192,6 +194,7 @@ def to_residuals(stored: Mapping[str, Any]) -> ExperimentResiduals:  # JSON
     return ExperimentResiduals(
         name=stored["name"],
         family=stored["family"],
+        towards=stored.get("towards"),
         voxel_um=stored["voxel_um"],
         area_um2=stored["area_um2"],
         pulses=tuple(stored["pulses"]),

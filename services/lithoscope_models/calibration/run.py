@@ -10,13 +10,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from lithoscope_models.calibration.draws import FAMILIES, Plan, draw_experiment
+from lithoscope_models.calibration.draws import FAMILIES, Plan, draw_in_turn
 from lithoscope_models.calibration.evaluation import gap_residuals, score_metrics
 from lithoscope_models.calibration.existence import fit_objects, judge_objects
 from lithoscope_models.calibration.fit import fit_calibration
 from lithoscope_models.calibration.images import (
     CalibrationScans,
-    image_model,
+    experiment_model,
     make_images,
     read_images,
 )
@@ -37,8 +37,8 @@ from lithoscope_pipeline.phantom.provenance import SIMULATOR_VERSION
 Advance = Callable[[int], None]
 Residuals = Mapping[LabelOrigin, Sequence[ExperimentResiduals]]
 #: An interval that leaves out 2.5 % at either end needs 39 experiments, and a fifth are held out
-#: to judge it.
-FEWEST: Final = 60
+#: to judge it; a third of all lie between families, and are not judged.
+FEWEST: Final = 90
 
 
 def _silent(_steps: int) -> None:
@@ -85,7 +85,7 @@ def calibrate_model(
         Where images, labels and residuals are kept; what is there is not made again. Images
         serve any network.
     n_experiments
-        How many, at least 60.
+        How many, at least 90.
     out
         File to write; beside the network if None.
     command
@@ -100,7 +100,7 @@ def calibrate_model(
     Raises
     ------
     TrainingDataError
-        If fewer than 60 experiments are asked for.
+        If fewer than 90 experiments are asked for.
     """
     if n_experiments < FEWEST:
         raise TrainingDataError(f"{n_experiments} experiments; at least {FEWEST} are needed")
@@ -182,16 +182,15 @@ def _in_turn(
 
 
 def _measure_one(job: _Job, number: int) -> dict[Source, ExperimentResiduals]:
-    experiment = draw_experiment(number, job.plan)
+    experiment, plan = draw_in_turn(number, job.plan)
     models = job.work / "models"
-    folder = make_images(job.work, experiment, job.plan, models)
+    folder = make_images(job.work, experiment, plan, models)
 
     def read_scans() -> CalibrationScans:
-        size, family = experiment.cell.size, experiment.cell.family
-        return seen_scans(read_images(folder), experiment, image_model(models, size, family))
+        return seen_scans(read_images(folder), experiment, experiment_model(models, experiment))
 
     # One drawing is one experiment: whoever draws it otherwise finds nothing of the old one.
-    seen = folder / f"seen-{experiment.blur_px:.4f}"
+    seen = folder / experiment.seen_name
     seen.mkdir(exist_ok=True)
     return measure_residuals(seen, read_scans, job.model, job.sha256)
 

@@ -1,4 +1,4 @@
-"""Scans of a calibration as they are looked at: blurred further, and not quite where they belong.
+"""Scans of a calibration as they are looked at: blurred further, between the voxels, misplaced.
 
 That is done to stored images, for it is cheap, and another draw needs no other image.
 """
@@ -23,7 +23,7 @@ _STREAM: Final = 75
 def seen_scans(
     scans: CalibrationScans, experiment: Experiment, model: ImageModel
 ) -> CalibrationScans:
-    """Blur the scans of an experiment as far as it was drawn, and misplace all but the first.
+    """Blur the scans of an experiment as far as it was drawn, shift them, misplace all but one.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ def seen_scans(
     Returns
     -------
     CalibrationScans
-        The noise has the spectrum that it had: what the blur takes of it is drawn anew.
+        The noise has the spectrum that it had: what the blur takes of it is drawn anew. All are
+        shifted by less than a voxel from face to face, which changes no true metric.
     """
     errors_px = experiment.in_plane_errors_px(len(scans.scans))
     lost = model.noise * experiment.noise * np.sqrt(1.0 - _left(model.noise, experiment) ** 2)
@@ -48,7 +49,7 @@ def seen_scans(
         if experiment.blur_px:
             image = _blurred(image, experiment.blur_px)
             image += noise_volume(lost, scans.grey.shape[1:], rng)
-        grey[i] = _misplaced(image, float(z_px), float(x_px))
+        grey[i] = _misplaced(image, (float(z_px), experiment.offset_px, float(x_px)))
     return replace(scans, grey=grey)
 
 
@@ -68,10 +69,10 @@ def _blurred(image: FloatVolume, fwhm_px: float) -> FloatVolume:
     )
 
 
-def _misplaced(image: FloatVolume, z_px: float, x_px: float) -> FloatVolume:
-    if not z_px and not x_px:
+def _misplaced(image: FloatVolume, shift_px: tuple[float, float, float]) -> FloatVolume:
+    if not any(shift_px):
         return image
     n_z, n_y, n_x = image.shape
     whole = Roi(z0=0, z1=n_z, y0=0, y1=n_y, x0=0, x1=n_x)
-    found = RigidTransform(shift_px=(z_px, 0.0, x_px), centre_px=(0.0, 0.0, 0.0))
+    found = RigidTransform(shift_px=shift_px, centre_px=(0.0, 0.0, 0.0))
     return resample_region(image, found, roi=whole).volume

@@ -21,7 +21,11 @@ class MetricScore(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    within: Annotated[float, Field(description="Covered share, other experiments held out")]
+    within: Annotated[float, Field(description="Covered share, experiments held out")]
+    of_families: Annotated[
+        float | None,
+        Field(description="The same without those between two families, None without any"),
+    ] = None
     within_family: Annotated[dict[str, float], Field(description="The same for each family")]
     left_out: Annotated[
         dict[str, float], Field(description="Covered share of each family when it is left out")

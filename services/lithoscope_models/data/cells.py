@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lithoscope_pipeline.phantom import (
+    FAMILIES,
     SIZES,
     CellParameters,
     DetectorParameters,
     FamilyName,
     SimulatedCell,
     SizeName,
+    between,
     make_cell,
 )
 
@@ -41,6 +43,9 @@ class CellDraw:
         by half, sizes of dendrites and pits by a third.
     swells_only
         Nothing is plated, and yet the plating side moves by 39 um: the electrolyte swells.
+    towards, share
+        Another family, and how far towards it the cell is (see `between`); None for a cell of
+        its family.
     """
 
     seed: int
@@ -48,6 +53,8 @@ class CellDraw:
     family: FamilyName = "default"
     spread: float = 0.0
     swells_only: bool = False
+    towards: FamilyName | None = None
+    share: float = 0.0
 
 
 def drawn_cell(
@@ -76,13 +83,16 @@ def drawn_cell(
     if bridge_pulse is not None:
         growth = replace(cell.growth, bridge="inside", bridge_pulse=bridge_pulse)
         cell = replace(cell, growth=growth)
+    if draw.swells_only:
+        cell = _swelling_cell(cell)
+    family = draw.family
+    if draw.towards is not None:
+        own, other = (FAMILIES[each].turn(cell, detector) for each in (family, draw.towards))
+        scatter = np.random.default_rng([draw.seed, _STREAM, 1])
+        cell, detector = between(own, other, draw.share, scatter)
+        family = "default"  # the parameters are turned already
     return make_cell(
-        draw.size,
-        seed=draw.seed,
-        n_scans=N_SCANS,
-        family=draw.family,
-        cell=_swelling_cell(cell) if draw.swells_only else cell,
-        detector=detector,
+        draw.size, seed=draw.seed, n_scans=N_SCANS, family=family, cell=cell, detector=detector
     )
 
 

@@ -2,15 +2,18 @@
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lithoscope_models.data.slices import sample_at
+from lithoscope_models.data.files import StoredScan
+from lithoscope_models.data.slices import Error, sample_at
+from lithoscope_models.earlier_scans import FaceShifts, lay_over
 from lithoscope_models.engines import EngineRequest, choose_engine
 from lithoscope_models.evaluate.cases import Case
 from lithoscope_models.model_file import Model
+from lithoscope_models.settled import find_moves
 from lithoscope_pipeline.geometry import LabelVolume
 from lithoscope_pipeline.inference import InferenceParameters, infer_slab, plan_tiles
 
@@ -88,7 +91,7 @@ class NetworkMethod:
         return self.model.card.n_parameters
 
     def label(self, case: Case) -> Labelled:
-        """Run it slice by slice, in tiles as the segment stage does."""
+        """Run it slice by slice, in tiles and beside settled earlier scans as the stage does."""
         card = self.model.card
         inputs = card.inputs.inputs
         plan = plan_tiles(
@@ -106,7 +109,7 @@ class NetworkMethod:
             temperature=card.temperature,
             with_probabilities=True,
         )
-        earlier = case.index - 1 if case.index and self.has_earlier else None
+        shown = _settled(case) if inputs.earlier and self.has_earlier else {}
         segments, best, seconds = [], [], []
         for at in case.slices:
             x = sample_at(
@@ -114,8 +117,9 @@ class NetworkMethod:
                 case.index,
                 at,
                 inputs,
-                previous=earlier,
-                first=None if earlier is None else 0,
+                previous=case.index - 1 if "previous" in shown else None,
+                first=0 if "first" in shown else None,
+                errors=(shown.get("previous", Error()), shown.get("first", Error())),
                 box=(case.rows, slice(None)),
             ).x
             begin = time.perf_counter()
@@ -129,3 +133,26 @@ class NetworkMethod:
             best=np.stack(best) if best else None,
             seconds=tuple(seconds),
         )
+
+
+def _settled(case: Case) -> dict[str, Error]:
+    """Say how earlier scans are moved before they are shown; those not named are not shown."""
+    scans = case.experiment.scans
+    now, pristine = scans[case.index], scans[0]
+    pairs: tuple[tuple[Literal["previous", "first"], StoredScan], ...]
+    pairs = (("previous", scans[case.index - 1]), ("first", pristine)) if case.index else ()
+    laid = [
+        lay_over(
+            which,
+            np.asarray(then.grey, np.float32),
+            now=FaceShifts(stripping_px=now.shifts_px[0], plating_px=now.shifts_px[1]),
+            then=FaceShifts(stripping_px=then.shifts_px[0], plating_px=then.shifts_px[1]),
+            references=then.references,
+            plating_inner_px=pristine.references.edges_px[2],
+        )
+        for which, then in pairs
+        if now.shifts_px is not None and then.shifts_px is not None
+    ]
+    grey = np.asarray(now.grey, np.float32)
+    moves = find_moves(laid, grey, now.references, voxel_um=case.experiment.voxel_um)
+    return {which: Error(stripping_px=a, plating_px=b) for which, (a, b) in moves.items()}

@@ -155,7 +155,8 @@ def _what(held_out: HeldOut) -> str:
     return (
         f"Simulated cells {seeds} ({held_out.size}, {held_out.family}), scans {scans}, "
         f"{held_out.n_slices} slices in the middle of each; true rigid drift, measured "
-        "displacement of the faces. What a network says, before the rules of the anatomy. "
+        "displacement of the faces, earlier scans settled as in the chain. What a network says, "
+        "before the rules of the anatomy. "
         "The macro IoU is the mean over the classes; by frequency, each counts as often as it "
         "is there. An object is found if half of its voxels are; those under 8 do not count. "
         "One thread a slice."

@@ -27,8 +27,8 @@ def calibrate_network(
         ),
     ] = Path("calibration"),
     n_experiments: Annotated[
-        int, typer.Option("--experiments", min=60, help="Simulated experiments, from 60.")
-    ] = 102,
+        int, typer.Option("--experiments", min=90, help="Simulated experiments, from 90.")
+    ] = 153,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="File to write, if not beside the network."),
@@ -45,8 +45,8 @@ def calibrate_network(
     """Calibrate the 95 % intervals of a network's metrics on experiments of known truth.
 
     After training: without a calibration metrics have no interval. Images are made without
-    projections; each experiment takes 20 s of one core, 8 s for the next network, which uses the
-    same images. After a kill the same command goes on.
+    projections; an experiment takes 12 to 25 s of one core, 6 to 10 s for the next network, which
+    uses the same images. After a kill the same command goes on.
 
     Example:  lithoscope model calibrate my-model --work calibration
     """

@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lithoscope_models.calibration.draws import FAMILIES, Plan, draw_experiment
+from lithoscope_models.calibration.draws import (
+    FAMILIES,
+    Plan,
+    draw_between,
+    draw_experiment,
+    draw_in_turn,
+)
+from lithoscope_models.calibration.evaluation import score_metrics
+from lithoscope_models.calibration.images import experiment_model, make_images, read_images
 from lithoscope_models.calibration.residuals import ExperimentResiduals, Trajectory
 from lithoscope_models.calibration.run import calibrate_model, fit_file, measure_experiments
 from lithoscope_models.calibration.tables import (
@@ -46,13 +54,15 @@ def experiment(number: int) -> ExperimentResiduals:
     )
 
 
-def write_image_model(folder: Path) -> None:
+def write_image_model(
+    folder: Path, family: str = "default", *, transfer: float = 1.0, noise: float = 0.02
+) -> None:
     """Pretend that blur and noise of the chain were measured: a sharp image with little noise."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     np.savez(
-        folder / f"tiny-default-{SIMULATOR_VERSION}.npz",
-        transfer=np.ones((8, 25)),
-        noise=np.full((8, 25), 0.02),
+        folder / f"tiny-{family}-{SIMULATOR_VERSION}.npz",
+        transfer=np.full((8, 25), transfer),
+        noise=np.full((8, 25), noise),
     )
 
 
@@ -111,7 +121,7 @@ def test_the_default_network_comes_with_a_calibration_of_its_own() -> None:
     assert set(by_origin) == {"network", "single_scan", "layers"}
     assert by_origin["network"].model_sha256 == model_sha256(DEFAULT_MODEL)
     assert by_origin["network"].measure_version == METRICS_VERSION
-    assert read_calibration(find_model(DEFAULT_MODEL) / CALIBRATION_FILE).n_experiments >= 60
+    assert read_calibration(find_model(DEFAULT_MODEL) / CALIBRATION_FILE).n_experiments >= 90
 
 
 def test_a_folder_that_is_no_network_has_no_calibration(tmp_path: Path) -> None:
@@ -123,6 +133,57 @@ def test_experiments_take_turns_among_families_and_are_the_same_each_time() -> N
 
     assert {each.cell.family for each in drawn} == set(FAMILIES)
     assert draw_experiment(3, SMALL) == drawn[3]
+
+
+def test_six_experiments_of_families_are_followed_by_three_between_them() -> None:
+    drawn = [draw_in_turn(place, SMALL)[0] for place in range(18)]
+
+    of_families = [each for each in drawn if each.cell.towards is None]
+    between = [each for each in drawn if each.cell.towards is not None]
+    assert of_families == [draw_experiment(number, SMALL) for number in range(12)]
+    assert between == [draw_between(number, SMALL) for number in range(6)]
+    assert len({each.cell.seed for each in drawn}) == 18
+
+
+def test_what_lies_between_is_never_more_than_half_of_another_family() -> None:
+    drawn = [draw_between(number, SMALL) for number in range(60)]
+
+    assert all(each.cell.towards != each.cell.family for each in drawn)
+    assert all(0.0 < each.cell.share <= 0.5 for each in drawn)
+    assert {each.cell.towards for each in drawn} == {"mossy", "filaments", "blurred"}
+
+
+def test_a_family_left_out_leaves_its_neighbours_and_what_lies_between_is_not_judged_with_it() -> (
+    None
+):
+    """One family is 5 um wider; what lies half way to it is 2.5 um wider, and belongs to others.
+
+    Experiments between that belong to the family itself are left out with it.
+    """
+
+    def wider(number: int, by_um: float, towards: str | None = None) -> ExperimentResiduals:
+        usual = experiment(number)
+        gap = usual.metrics["remaining_gap_um"]
+        measured = tuple((each or 0.0) + by_um for each in gap.measured)
+        return replace(
+            usual,
+            towards=towards,
+            metrics={"remaining_gap_um": Trajectory(measured=measured, truth=gap.truth)},
+        )
+
+    pure = [wider(n, 5.0 if FAMILIES[n % 6] == "mossy" else 0.0) for n in range(72)]
+    towards = [wider(6 * n, 2.5, "mossy") for n in range(15)]
+    its_own = [wider(6 * n + 1, 5.0, "filaments") for n in range(15)]
+
+    alone = score_metrics(pure)["remaining_gap_um"]
+    near = score_metrics([*pure, *towards])["remaining_gap_um"]
+    same = score_metrics([*pure, *its_own])["remaining_gap_um"]
+
+    assert alone.of_families is None
+    assert near.of_families is not None
+    assert near.n_experiments == alone.n_experiments == 72
+    assert near.left_out["mossy"] >= alone.left_out["mossy"]
+    assert same.left_out["mossy"] == alone.left_out["mossy"]
 
 
 def test_an_experiment_is_made_labelled_and_measured_once(tmp_path: Path) -> None:
@@ -141,15 +202,30 @@ def test_an_experiment_is_made_labelled_and_measured_once(tmp_path: Path) -> Non
     assert first["layers"][0].metrics["pit_volume_um3"].measured == (None, None)
 
 
+def test_an_experiment_between_two_families_is_imaged_between_theirs(tmp_path: Path) -> None:
+    experiment = draw_between(0, SMALL)
+    cell = experiment.cell
+    assert cell.towards is not None
+    write_image_model(tmp_path / "models", cell.family)
+    write_image_model(tmp_path / "models", cell.towards, transfer=0.25, noise=0.08)
+
+    model = experiment_model(tmp_path / "models", experiment)
+    found = read_images(make_images(tmp_path, experiment, SMALL, tmp_path / "models"))
+
+    np.testing.assert_allclose(model.transfer, 4.0**-cell.share)
+    np.testing.assert_allclose(model.noise, 0.02 * 4.0**cell.share)
+    assert (found.family, found.towards) == (cell.family, cell.towards)
+
+
 def test_time_that_is_up_leaves_the_rest_to_the_next_call(tmp_path: Path) -> None:
-    run = calibrate_model(DEFAULT_MODEL, tmp_path, n_experiments=60, time_limit_s=-1.0)
+    run = calibrate_model(DEFAULT_MODEL, tmp_path, n_experiments=90, time_limit_s=-1.0)
 
     assert run.path is None
     assert run.n_experiments == 0
 
 
 def test_too_few_experiments_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match="at least 60"):
+    with pytest.raises(TrainingDataError, match="at least 90"):
         calibrate_model(DEFAULT_MODEL, tmp_path, n_experiments=12)
 
 

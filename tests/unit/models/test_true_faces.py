@@ -18,6 +18,7 @@ def scans() -> CalibrationScans:
     return CalibrationScans(
         name="cell",
         family="default",
+        towards=None,
         voxel_um=2.0,
         active_area_cm2=1.0,
         scans=(0, 4, 20),

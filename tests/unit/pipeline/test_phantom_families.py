@@ -2,10 +2,19 @@
 
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from lithoscope_pipeline.errors import ParameterError
-from lithoscope_pipeline.phantom import FAMILIES, FamilyName, dendrite_widths, make_cell
+from lithoscope_pipeline.phantom import (
+    FAMILIES,
+    SIZES,
+    CellParameters,
+    FamilyName,
+    between,
+    dendrite_widths,
+    make_cell,
+)
 from lithoscope_pipeline.phantom.materials import Material
 
 
@@ -44,6 +53,37 @@ def test_the_soft_family_has_less_contrast() -> None:
         return (optics.of(Material.POLYMER) - optics.of(Material.LITHIUM)).real
 
     assert 0.5 < contrast("soft_contrast") / contrast("default") < 0.85
+
+
+def test_between_two_families_each_parameter_of_growth_goes_its_own_way_half_way_on_average() -> (
+    None
+):
+    cell, detector = CellParameters(seed=1), SIZES["small"]
+    first, second = (
+        FAMILIES[name].turn(cell, detector) for name in ("soft_contrast", "filaments")
+    )
+    mixed, looking = between(first, second, 0.5, np.random.default_rng(5))
+
+    ends = [each[0].growth.dendrites for each in (first, second)]
+    found = mixed.growth.dendrites
+    names = ("spacing_um", "height_um", "trunk_radius_um", "branch_radius_um", "branch_length_um")
+    shares = [
+        (np.max(getattr(found, name)) - np.max(getattr(ends[0], name)))
+        / (np.max(getattr(ends[1], name)) - np.max(getattr(ends[0], name)))
+        for name in names
+    ]
+    assert all(0.0 <= share <= 1.0 for share in shares)
+    assert np.ptp(shares) > 0.2
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.25)  # five of eight that differ
+    energies = (first[0].optics.energy_keV, second[0].optics.energy_keV)
+    assert mixed.optics.energy_keV == pytest.approx(np.mean(energies))
+    assert looking == detector
+
+
+def test_nothing_lies_between_a_family_and_itself() -> None:
+    pair = FAMILIES["mossy"].turn(CellParameters(seed=1), SIZES["small"])
+
+    assert between(pair, pair, 0.5, np.random.default_rng(1)) == pair
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:

@@ -33,7 +33,7 @@ Indices = NDArray[np.intp]
 
 #: Share of the calibration's scans that an interval misses. Others are missed a little more
 #: often, for the bias was fitted to these.
-_MISS: Final = 0.035
+_MISS: Final = 0.036
 _SHAPE: Final = (0.05, 0.5, 0.95)
 #: Regions so many times as large as those of the calibration: of their extremes as many pieces
 #: can each be wrong, so that each may be that much more seldom.
@@ -107,7 +107,7 @@ class FitParameters:
     most: float | None = None
     resolution: float = 1e-6
     least_experiments: int = 25
-    ridge: float = 1.0
+    ridge: float = 3.0
 
 
 def fit_metric(residuals: MetricResiduals, parameters: FitParameters) -> MetricTable:
