@@ -19,6 +19,7 @@ PATIENCE_MS: Final = 1_200_000
 THIN: Final = (int(SegmentClass.DENDRITE), int(SegmentClass.PIT), int(SegmentClass.VOID))
 _LETTERS: Final = dict(zip(SegmentClass, "BEFLDIV", strict=True))
 _BRUSH: Final = 5
+_EDGE_PX: Final = 2
 _LONGEST_PX: Final = 80
 _SHORTEST_PX: Final = 3
 
@@ -45,13 +46,14 @@ def strokes_on(believed: LabelVolume, *, coverage: float, seed: int) -> list[Str
     believed
         `SegmentClass` of a slice, shape (rows, columns).
     coverage
-        Share of the slice that broad strokes may cover.
+        Share of the slice that broad strokes may cover, and of the columns in which both sides
+        of each edge are followed.
     seed
         Of where they lie.
     """
     rng = np.random.default_rng([seed, 5])
     thin = np.isin(believed, THIN)
-    beside = ndimage.binary_dilation(thin, iterations=2)
+    beside = ndimage.binary_dilation(thin, iterations=2) | _edges(believed, coverage, rng)
     found = [
         Stroke(value=int(value), points=points, brush=1)
         for value in np.unique(believed)
@@ -72,6 +74,21 @@ def corrections(answer: LabelVolume, believed: LabelVolume, *, n_most: int) -> l
         for points in _filled(wrong & (believed == value))
     ]
     return sorted(found, key=lambda each: -_length_px(each))[:n_most]
+
+
+def _edges(believed: LabelVolume, coverage: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Mark what lies beside the edges of classes in a stretch of columns."""
+    n_columns = believed.shape[1]
+    n_followed = round(coverage * n_columns)
+    first = int(rng.integers(n_columns - n_followed + 1))
+    stretch = slice(first, first + n_followed)
+    edges = np.zeros(believed.shape, bool)
+    edges[1:] = believed[1:] != believed[:-1]
+    beside = np.zeros(believed.shape, bool)
+    beside[:, stretch] = ndimage.binary_dilation(edges, np.ones((2 * _EDGE_PX + 1, 1), bool))[
+        :, stretch
+    ]
+    return beside
 
 
 def _broad(

@@ -8,18 +8,26 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from lithoscope_pipeline.phantom import CellParameters, SimulatedCell, SizeName, make_cell
+from lithoscope_pipeline.phantom import (
+    SIZES,
+    CellParameters,
+    SimulatedCell,
+    SizeName,
+    make_cell,
+)
 
 #: Share of the contrast that plated lithium has lost; none of the training cells has lost any.
 WET: Final = 0.6
-FAMILY: Final = "soft_contrast"
+#: Of the noise: photons over those of the training cells, and its grain, which they have not.
+PHOTONS: Final = 3.0
+GRAIN_FWHM_PX: Final = 1.2
 _SEND_MS: Final = 600_000
 #: Kind, angle in degrees, pixels.
 Frame = tuple[str, float, NDArray[Any]]
 
 
 def other_material(size: SizeName, *, seed: int) -> SimulatedCell:
-    """Make a cell whose plated lithium is soaked with electrolyte, at 36 keV and with more noise.
+    """Make a cell whose plated lithium is soaked with electrolyte, seen with another noise.
 
     Parameters
     ----------
@@ -31,7 +39,13 @@ def other_material(size: SizeName, *, seed: int) -> SimulatedCell:
     cell = CellParameters(seed=seed)
     growth = cell.growth
     wet = replace(growth, porosity=replace(growth.porosity, electrolyte_share=WET))
-    return make_cell(size, seed=seed, family=FAMILY, cell=replace(cell, growth=wet))
+    detector = SIZES[size]
+    detector = replace(
+        detector,
+        photons=PHOTONS * detector.photons,
+        response=replace(detector.response, noise_fwhm_px=GRAIN_FWHM_PX),
+    )
+    return make_cell(size, seed=seed, cell=replace(cell, growth=wet), detector=detector)
 
 
 class Detector:
