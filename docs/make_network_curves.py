@@ -20,13 +20,19 @@ from lithoscope_models.train.recipe import read_recipe
 DOCS: Final = Path(__file__).parent
 STORED: Final = DOCS.parent / "benchmarks" / "results" / "networks"
 PICTURE: Final = DOCS / "pictures" / "network_curves.png"
-NAMES: Final = ("unet", "ynet", "transforcnn", "residual-unet")
-SCALE, WIDTH, HEIGHT = 2, 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 60, 190, 40, 60
+SHORT: Final = tuple(
+    f"stream-unet-{each}" for each in ("short", "no-neighbours", "no-time", "one-slice")
+)
+NAMES: Final = (*SHORT, "unet", "ynet", "transforcnn", "residual-unet")
+SCALE, WIDTH, HEIGHT = 2, 860, 420
+LEFT, RIGHT, TOP, BOTTOM = 60, 290, 40, 60
 LEAST_M, MOST_M = 2.0, 2000.0  # million voxels
 PAPER, INK, FAINT = (255, 255, 255), (30, 32, 36), (222, 224, 228)
-# Okabe and Ito's colours, told apart by people of any colour vision.
-COLOURS: Final = ("#000000", "#0072B2", "#E69F00", "#D55E00", "#009E73")
+# Okabe and Ito's colours and two more, told apart by people of any colour vision.
+COLOURS: Final = (
+    "#000000", "#888888", "#56B4E9", "#CC79A7", "#999933",
+    "#0072B2", "#E69F00", "#D55E00", "#009E73",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -46,15 +52,16 @@ def draw(curves: dict[str, dict[str, NDArray[np.float64]]]) -> Image.Image:
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(13 * SCALE)
     _axes(pen, font)
+    colour_of = dict(zip((DEFAULT_MODEL, *NAMES), COLOURS, strict=True))
     for number, (name, columns) in enumerate(curves.items()):
         seen_m = columns["step"] * voxels_of(name) / 1e6
         points = [_at(x, y) for x, y in zip(seen_m, columns["macro_iou"], strict=True)]
-        pen.line(points, fill=COLOURS[number], width=3 * SCALE)
+        pen.line(points, fill=colour_of[name], width=3 * SCALE)
         for x, y in points:
-            pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=COLOURS[number])
+            pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour_of[name])
         y = (TOP + 8 + 24 * number) * SCALE
         x = (WIDTH - RIGHT + 16) * SCALE
-        pen.line((x, y + 8 * SCALE, x + 24 * SCALE, y + 8 * SCALE), COLOURS[number], 3 * SCALE)
+        pen.line((x, y + 8 * SCALE, x + 24 * SCALE, y + 8 * SCALE), colour_of[name], 3 * SCALE)
         text = f"{name} {columns['macro_iou'][-1]:.2f}"
         pen.text((x + 32 * SCALE, y), text, fill=INK, font=font)
     return image

@@ -215,10 +215,8 @@ def experiment_model(folder: Path, experiment: Experiment) -> ImageModel:
 
 def _key(experiment: Experiment, plan: Plan) -> str:
     """Name all that the bytes depend on."""
-    drawn = asdict(experiment)
+    drawn = asdict(experiment) | {"cell": experiment.cell.told()}
     del drawn["blur_px"]  # comes when they are looked at
-    if experiment.cell.towards is None:
-        del drawn["cell"]["towards"], drawn["cell"]["share"]
     told = {
         **drawn,
         "scans": plan.scans,

@@ -1,7 +1,8 @@
 """Which simulated cells a network is trained on: the default one, varied as far as one asks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,16 @@ class CellDraw:
     swells_only: bool = False
     towards: FamilyName | None = None
     share: float = 0.0
+
+    def told(self) -> dict[str, Any]:
+        """Say how it is drawn, for cards and for the names of folders.
+
+        A cell of its family says nothing of another one: its folder keeps its name.
+        """
+        drawn = asdict(self)
+        if self.towards is None:
+            del drawn["towards"], drawn["share"]
+        return drawn
 
 
 def drawn_cell(

@@ -74,7 +74,7 @@ class StoredExperiment:
 
 def experiment_folder(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kind) -> Path:
     """Name the folder of an experiment by all that its bytes depend on."""
-    told = {**asdict(draw), "scans": list(scans), "kind": kind, "version": SIMULATOR_VERSION}
+    told = {**draw.told(), "scans": list(scans), "kind": kind, "version": SIMULATOR_VERSION}
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:10]
     return out / f"{kind}-{draw.size}-{draw.family}-{draw.seed}-{key}"
 
@@ -98,7 +98,7 @@ def make_experiment(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kind 
     """
     folder = experiment_folder(out, draw, scans, kind)
     if not (folder / _CARD).exists():
-        told = {**asdict(draw), "voxel_um": SIZES[draw.size].voxel_um}
+        told = {**draw.told(), "voxel_um": SIZES[draw.size].voxel_um}
         made = chain_scans(draw, scans) if kind == "chain" else image_scans(draw, scans)
         write_experiment(folder, list(made), told=told)
     return folder
