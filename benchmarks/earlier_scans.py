@@ -17,6 +17,7 @@ from lithoscope_models.model_file import DEFAULT_MODEL
 from lithoscope_models.network_pass import NetworkChoice, cell_rows, load_network, run_slices
 from lithoscope_models.settled import settle
 from lithoscope_pipeline.labels import SegmentClass
+from lithoscope_pipeline.networks import Which
 from lithoscope_pipeline.phantom import SIZES
 
 SEEDS: Final = (201, 202)
@@ -27,7 +28,6 @@ VOXEL_UM: Final = SIZES["small"].voxel_um
 CLASSES: Final = ("electrode", "deposited", "dendrite", "pit", "void")
 _DISTANCES_PX: Final = (0.5, 1.0, 1.5, 2.0, 3.0, np.inf)
 Where = Literal["map", "network"]
-Which = Literal["previous", "first"]
 _PLACES: Final[tuple[tuple[Where, str], ...]] = (
     ("map", "in the map"),
     ("network", "after it was settled"),

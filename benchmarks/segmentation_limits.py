@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from benchmarks.earlier_scans import SCORED, SEEDS, VOXEL_UM, Case, Which, Wrong, cases_of
+from benchmarks.earlier_scans import SCORED, SEEDS, VOXEL_UM, Case, Wrong, cases_of
 from benchmarks.surface_limits import pits_from_surface, vanished_by_error
 from benchmarks.tables import Report, Table
 from lithoscope_models.data.cells import CellDraw, drawn_cell
@@ -17,6 +17,7 @@ from lithoscope_models.data.chain import LabelledScan
 from lithoscope_pipeline.evaluate import confusion_of, iou_of
 from lithoscope_pipeline.geometry import field_axis_px
 from lithoscope_pipeline.labels import SegmentClass
+from lithoscope_pipeline.networks import Which
 from lithoscope_pipeline.phantom import SimulatedCell
 
 _SLICES: Final = (23, 46, 69)  # those of the yardstick

@@ -1,12 +1,12 @@
 """Earlier scans as a network is shown them: each face moved with its own map."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
 from lithoscope_pipeline.geometry import FloatImage, FloatVolume
-from lithoscope_pipeline.networks import SeenScan, warp_earlier
+from lithoscope_pipeline.networks import SeenScan, Which, warp_earlier
 from lithoscope_pipeline.resample import VolumeSource
 from lithoscope_pipeline.segment import GreyReferences
 
@@ -43,7 +43,7 @@ class EarlierScan:
         Row at which the plating electrode began in it.
     """
 
-    which: Literal["previous", "first"]
+    which: Which
     volume: VolumeSource
     references: GreyReferences
     since: FaceShifts
@@ -70,7 +70,7 @@ class EarlierScan:
 
 
 def lay_over(
-    which: Literal["previous", "first"],
+    which: Which,
     volume: VolumeSource,
     *,
     now: FaceShifts,

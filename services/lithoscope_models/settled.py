@@ -1,13 +1,13 @@
 """Earlier scans once more against the present one: what registration has left is taken out."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithoscope_pipeline.geometry import FloatVolume
-from lithoscope_pipeline.networks import SeenScan, find_residual_px
+from lithoscope_pipeline.networks import SeenScan, Which, find_residual_px
 from lithoscope_pipeline.resample import VolumeSource
 from lithoscope_pipeline.segment import GreyReferences
 
@@ -18,7 +18,7 @@ class Earlier(Protocol):
     """An earlier scan that can be laid over the present one."""
 
     @property
-    def which(self) -> Literal["previous", "first"]:
+    def which(self) -> Which:
         """What it is to the present one."""
 
     def seen(self, z0: int, z1: int) -> SeenScan:
@@ -64,7 +64,7 @@ def find_moves(
     references: GreyReferences,
     *,
     voxel_um: float,
-) -> dict[str, tuple[float, float]]:
+) -> dict[Which, tuple[float, float]]:
     """Say by how much `settle` moves the stripping and the plating side of each, voxels."""
     if not earlier:
         return {}
@@ -74,7 +74,7 @@ def find_moves(
     now = _profile(
         [volume[slice(int(z), int(z) + 1), everything, everything] for z in chosen], references
     )
-    moves: dict[str, tuple[float, float]] = {}
+    moves: dict[Which, tuple[float, float]] = {}
     for scan in earlier:
         parts = [scan.seen(int(z), int(z) + 1) for z in chosen]
         then = _profile([each.volume for each in parts], parts[0].references)

@@ -1,6 +1,6 @@
 """Networks that segment slices, and what they are shown. PyTorch is imported when one is built."""
 
-from lithoscope_pipeline.networks.inputs import ModelInputs, SeenScan, View, network_inputs
+from lithoscope_pipeline.networks.inputs import ModelInputs, SeenScan, View, Which, network_inputs
 from lithoscope_pipeline.networks.registry import (
     ARCHITECTURES,
     Architecture,
@@ -16,6 +16,7 @@ __all__ = [
     "ModelInputs",
     "SeenScan",
     "View",
+    "Which",
     "architecture",
     "build_network",
     "find_residual_px",

@@ -10,6 +10,8 @@ from lithoscope_pipeline.geometry import FloatStack, FloatVolume
 from lithoscope_pipeline.segment.references import GreyReferences
 
 View = Literal["cross-section", "in-plane"]
+#: What an earlier scan is to the one that is segmented.
+Which = Literal["previous", "first"]
 
 _DEPTH_UM = 100.0  # an electrode is about one unit thick
 _DEEPEST = 6.0
@@ -73,9 +75,9 @@ class ModelInputs:
         return len(self.channels)
 
     @property
-    def earlier(self) -> tuple[Literal["previous", "first"], ...]:
+    def earlier(self) -> tuple[Which, ...]:
         """Earlier scans that are shown."""
-        shown: list[Literal["previous", "first"]] = []
+        shown: list[Which] = []
         if self.has_previous:
             shown.append("previous")
         if self.has_first:

@@ -24,6 +24,7 @@ from lithoscope_models.network_pass import (
 from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, label_anatomy
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume
 from lithoscope_pipeline.labels import classes_of
+from lithoscope_pipeline.networks import Which
 from lithoscope_pipeline.noise_grain import measure_grain
 from lithoscope_pipeline.segment import (
     GreyReferences,
@@ -197,7 +198,7 @@ def _earlier(
     """Lay the scan before and the first one over a scan, each face where it was found to be."""
     now = _shifts(scans, index)
 
-    def laid(which: Literal["previous", "first"], at: int) -> EarlierScan:
+    def laid(which: Which, at: int) -> EarlierScan:
         return lay_over(
             which,
             _grey(scans, at),

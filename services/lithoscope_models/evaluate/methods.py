@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from lithoscope_models.model_file import Model
 from lithoscope_models.settled import find_moves
 from lithoscope_pipeline.geometry import LabelVolume
 from lithoscope_pipeline.inference import InferenceParameters, infer_slab, plan_tiles
+from lithoscope_pipeline.networks import Which
 
 _LARGEST = 255
 
@@ -135,11 +136,11 @@ class NetworkMethod:
         )
 
 
-def _settled(case: Case) -> dict[str, Error]:
+def _settled(case: Case) -> dict[Which, Error]:
     """Say how earlier scans are moved before they are shown; those not named are not shown."""
     scans = case.experiment.scans
     now, pristine = scans[case.index], scans[0]
-    pairs: tuple[tuple[Literal["previous", "first"], StoredScan], ...]
+    pairs: tuple[tuple[Which, StoredScan], ...]
     pairs = (("previous", scans[case.index - 1]), ("first", pristine)) if case.index else ()
     laid = [
         lay_over(

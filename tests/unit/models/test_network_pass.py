@@ -1,7 +1,5 @@
 """A network over a region: what it is shown, and what not."""
 
-from typing import Literal
-
 import numpy as np
 import pytest
 
@@ -17,6 +15,7 @@ from lithoscope_models.network_pass import (
 )
 from lithoscope_pipeline.geometry import FloatVolume
 from lithoscope_pipeline.labels import SegmentClass
+from lithoscope_pipeline.networks import Which
 from lithoscope_pipeline.segment import find_grey_references
 
 VOXEL_UM = 2.25
@@ -76,7 +75,7 @@ def _with_earlier(*, stripping_px: float = 0.0, plating_px: float = 0.0) -> Netw
         plating_px=still.plating_px + np.float32(6 + plating_px),
     )
 
-    def laid(which: Literal["previous", "first"]) -> EarlierScan:
+    def laid(which: Which) -> EarlierScan:
         return lay_over(
             which,
             first,

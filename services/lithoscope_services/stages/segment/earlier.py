@@ -1,7 +1,7 @@
 """Which earlier scans a network is shown, and where they lie: each face moves with its own map."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from lithoscope_messages import GreyFinding, TransformReady
 from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_models.network_pass import region_references
 from lithoscope_pipeline.geometry import Roi
+from lithoscope_pipeline.networks import Which
 from lithoscope_pipeline.resample import ResampledVolume, VolumeSource
 from lithoscope_pipeline.segment import GreyReferences
 from lithoscope_services.history import History, ScanHistory
@@ -18,7 +19,6 @@ from lithoscope_services.stages.segment.written import KEPT_BYTES, WrittenRegion
 from lithoscope_services.stages.stored_volume import StoredVolume
 from lithoscope_store import ExperimentPaths, read_maps
 
-Which = Literal["previous", "first"]
 Greys = Mapping[Which, GreyReferences]
 #: As a task names them.
 EARLIER: Final[tuple[Which, ...]] = ("previous", "first")
