@@ -26,7 +26,7 @@ SCORED: Final = (4, 8, 12, 16, 20)
 SLICES: Final = (40, 52)
 VOXEL_UM: Final = SIZES["small"].voxel_um
 CLASSES: Final = ("electrode", "deposited", "dendrite", "pit", "void")
-_DISTANCES_PX: Final = (0.5, 1.0, 1.5, 2.0, 3.0, np.inf)
+DISTANCES_PX: Final = (0.5, 1.0, 1.5, 2.0, 3.0, np.inf)
 Where = Literal["map", "network"]
 _PLACES: Final[tuple[tuple[Where, str], ...]] = (
     ("map", "in the map"),
@@ -189,7 +189,7 @@ def _gone(cases: Sequence[Case], found: Sequence[NDArray[np.uint8]]) -> NDArray[
 
     The last column is electrolyte that touches a dendrite and was none before.
     """
-    counts = np.zeros((2, len(_DISTANCES_PX)), np.int64)
+    counts = np.zeros((2, len(DISTANCES_PX)), np.int64)
     for case, segments in zip(cases, found, strict=True):
         now, was = case.truth(case.now), case.truth(case.previous) == SegmentClass.DENDRITE
         if case.now.scan == SCORED[0]:
@@ -197,7 +197,7 @@ def _gone(cases: Sequence[Case], found: Sequence[NDArray[np.uint8]]) -> NDArray[
         gap_px = distance_transform_edt(case.now.classes != SegmentClass.DENDRITE)[slice(*SLICES)]
         is_free = now == SegmentClass.ELECTROLYTE
         is_still = segments == SegmentClass.DENDRITE
-        for at, (low, high) in enumerate(pairwise(_DISTANCES_PX)):
+        for at, (low, high) in enumerate(pairwise(DISTANCES_PX)):
             here = was & is_free & (gap_px > low) & (gap_px <= high)
             counts[:, at] += here.sum(), (here & is_still).sum()
         skin = ~was & is_free & (gap_px <= 1.0)

@@ -1,4 +1,7 @@
-"""The first hour in one run: set-up, test scan, seven painted slices, corrections, a network."""
+"""The first hour in one run: set-up, test scan, seven painted slices, corrections, a network.
+
+With ``FIRST_HOUR_PICTURE=FILE`` it keeps a picture of the Labels page at its end.
+"""
 
 import json
 import os

@@ -17,7 +17,12 @@ FAMILIES: Final[tuple[FamilyName, ...]] = (
 #: Families that experiments between two of them are drawn towards, in turn: those whose labels err
 #: as no others' do.
 _TOWARDS: Final[tuple[FamilyName, ...]] = (
-    *("filaments", "mossy", "filaments", "blurred", "filaments", "mossy"),
+    "filaments",
+    "mossy",
+    "filaments",
+    "blurred",
+    "filaments",
+    "mossy",
 )
 #: How far: at most half way, so that each is rather what it comes from.
 _SHARE: Final = (0.4, 0.5)
@@ -186,12 +191,8 @@ def draw_in_turn(place: int, plan: Plan) -> tuple[Experiment, Plan]:
         return draw_experiment(rows * n_families + rest, plan), plan
     n_between = _IN_A_ROW - n_families
     between = draw_between(rows * n_between + rest - n_families, plan)
-    return between, plan_between(plan)
-
-
-def plan_between(plan: Plan) -> Plan:
-    """Say what is looked at of an experiment between two families."""
-    return replace(plan, scans=tuple(each for each in plan.scans if each in _SCANS_BETWEEN))
+    scans = tuple(each for each in plan.scans if each in _SCANS_BETWEEN)
+    return between, replace(plan, scans=scans)
 
 
 def _drawn(number: int, cell: CellDraw, rng: np.random.Generator) -> Experiment:

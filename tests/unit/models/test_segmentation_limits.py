@@ -5,24 +5,14 @@ import pytest
 from benchmarks.earlier_scans import Case
 from benchmarks.segmentation_limits import never_confused
 from benchmarks.surface_limits import vanished_by_error
+from layered_scans import REFERENCES
 
 from lithoscope_models.data.chain import LabelledScan
 from lithoscope_pipeline.evaluate import iou_of
 from lithoscope_pipeline.geometry import Roi
 from lithoscope_pipeline.labels import SegmentClass
-from lithoscope_pipeline.segment import GreyReferences
 
 _SHAPE = (64, 40, 2000)
-_GREYS = GreyReferences(
-    electrode=0.0,
-    electrolyte=1.0,
-    pouch=2.0,
-    noise=0.1,
-    cnr=10.0,
-    polarity="dense_bright",
-    edges_px=(0.0, 10.0, 30.0, 39.0),
-    verdict="resolved",
-)
 
 
 def test_an_error_that_is_put_right_leaves_all_others_and_all_voxels() -> None:
@@ -60,7 +50,7 @@ def _case(before: np.ndarray, now: np.ndarray) -> Case:
             roi=roi,
             grey=np.zeros(_SHAPE, np.float32),
             classes=classes,
-            references=_GREYS,
+            references=REFERENCES,
             shifts_px=None,
         )
         for number, classes in ((0, before), (7, before), (8, now))
