@@ -7,7 +7,7 @@ the convolutions and makes a voxel depend on its surroundings alone, never on th
 
 from typing import Final
 
-from monai.networks.nets import BasicUNet
+from monai.networks.nets.basic_unet import BasicUNet, UpCat
 from torch import nn
 
 FEATURES: Final = (16, 24, 48, 64, 96, 16)
@@ -31,7 +31,7 @@ def stream_unet(
     nn.Module
         Takes (n, n_channels, h, w), both edges multiples of 16; gives (n, n_classes, h, w).
     """
-    return BasicUNet(
+    network = BasicUNet(
         spatial_dims=2,
         in_channels=n_channels,
         out_channels=n_classes,
@@ -40,3 +40,9 @@ def stream_unet(
         norm="batch",
         upsample="deconv",
     )
+    for part in network.modules():
+        if isinstance(part, UpCat):
+            # Edges are multiples of 16: nothing is ever padded, and padding by nothing copies all,
+            # in mixed precision as float32.
+            part.is_pad = False
+    return network

@@ -65,8 +65,9 @@ def _tversky(focus: float) -> Loss:
     def loss(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         known = (classes != UNLABELLED).unsqueeze(1)
         shares = functional.softmax(logits.float(), dim=1) * known
-        truth = functional.one_hot(classes.masked_fill(~known[:, 0], 0), logits.shape[1])
-        truth = truth.movedim(-1, 1) * known
+        # Not one_hot, whose int64 takes twice as long; what is unlabelled is no class.
+        kinds = torch.arange(logits.shape[1], device=classes.device)[:, None, None]
+        truth = (classes.unsqueeze(1) == kinds).to(shares.dtype)
         occurs = truth.sum(dim=(0, 2, 3)) > 0
         missing = index(shares, truth).reshape(-1).clamp(min=1e-6)
         return (missing[occurs] ** focus).mean()

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer, TQDMProgressBar
+from torch.utils import deterministic
 
 from lithoscope_models.train.curves import CURVES_CSV
 from lithoscope_models.train.machine import CHECKPOINTS, Machine
@@ -51,6 +52,8 @@ def make_trainer(
         callbacks.append(TQDMProgressBar())
     if on_step is not None:
         callbacks.append(Steps(on_step))
+    # Asked for determinism torch also fills memory that it is about to write: a tenth of a step.
+    deterministic.fill_uninitialized_memory = False
     return Trainer(
         accelerator=use.accelerator,
         devices=use.n_devices,

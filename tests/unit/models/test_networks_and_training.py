@@ -57,6 +57,30 @@ def test_sizes_stand_in_the_order_of_the_paper() -> None:
     assert sizes["enet"] == sizes["unet"] + sizes["ynet"] + sizes["transforcnn"]
 
 
+def test_the_default_is_monai_s_network_without_its_padding() -> None:
+    """Which pads by nothing at the sizes that we allow, and copies all in doing so."""
+    torch = pytest.importorskip("torch")
+    from monai.networks.nets import BasicUNet
+
+    from lithoscope_pipeline.networks.stream_unet import FEATURES, stream_unet
+
+    torch.manual_seed(2)
+    ours = stream_unet(5, 7).eval()
+    theirs = BasicUNet(
+        spatial_dims=2,
+        in_channels=5,
+        out_channels=7,
+        features=FEATURES,
+        act=("leakyrelu", {"negative_slope": 0.1}),
+        norm="batch",
+    ).eval()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 5, 48, 32)
+
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs(x), rtol=0.0, atol=0.0)
+
+
 def test_the_default_is_small() -> None:
     assert (
         sum(each.numel() for each in build_network("stream-unet", ModelInputs()).parameters())
