@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from benchmarks.tables import Report, Table
-from lithoscope_models.data.cells import CellDraw
+from lithoscope_models.data.cells import CellDraw, drawn_cell
 from lithoscope_models.data.chain import LabelledScan, chain_scans
+from lithoscope_models.data.image_level import object_volume
 from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_models.model_file import DEFAULT_MODEL
-from lithoscope_models.network_pass import NetworkChoice, cell_rows, load_network, run_slices
+from lithoscope_models.network_pass import NetworkChoice, load_for, run_slices
 from lithoscope_models.settled import settle
 from lithoscope_pipeline.labels import SegmentClass
 from lithoscope_pipeline.networks import Which
@@ -27,6 +28,7 @@ SLICES: Final = (40, 52)
 VOXEL_UM: Final = SIZES["small"].voxel_um
 CLASSES: Final = ("electrode", "deposited", "dendrite", "pit", "void")
 DISTANCES_PX: Final = (0.5, 1.0, 1.5, 2.0, 3.0, np.inf)
+_HARDLY_ANY: Final = 0.1  # of a voxel's lithium
 Where = Literal["map", "network"]
 _PLACES: Final[tuple[tuple[Where, str], ...]] = (
     ("map", "in the map"),
@@ -70,8 +72,6 @@ class Case:
 
     def segments(self, wrong: Wrong | None, slices: tuple[int, int] = SLICES) -> NDArray[np.uint8]:
         """Segment some slices; None shows no earlier scan."""
-        shape = self.now.grey.shape
-        first_row, stop_row = cell_rows(self.now.references, shape[1], VOXEL_UM)
         choice = NetworkChoice(
             model=DEFAULT_MODEL,
             polarity="denser_is_brighter",
@@ -80,7 +80,7 @@ class Case:
             n_threads=1,
         )
         return run_slices(
-            load_network(choice, (stop_row - first_row, shape[2])),
+            load_for(choice, self.now.references, self.now.grey.shape, VOXEL_UM),
             self.now.grey,
             self.now.references,
             [] if wrong is None else self._settled(wrong),
@@ -157,7 +157,8 @@ def measure(*, is_quick: bool) -> Report:
         Wrong(name="1 along z", plane_px=(1, 0)),
     ]
     rows = [_changes(cases, right, error) for error in errors]
-    return _report(rows, _gone(cases, right), _gone(cases, alone), len(cases))
+    empty = _empty(cases)
+    return _report(rows, _gone(cases, right, empty), _gone(cases, alone, empty), len(cases))
 
 
 def cases_of(seeds: Sequence[int], scored: Sequence[int]) -> Iterator[Case]:
@@ -184,13 +185,36 @@ def _changes(cases: Sequence[Case], right: Sequence[NDArray[np.uint8]], error: W
     return [error.name, *(f"{100 * (after[at] / before[at] - 1):+.1f}" for at in places)]
 
 
-def _gone(cases: Sequence[Case], found: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:
+def _empty(cases: Sequence[Case]) -> list[NDArray[np.bool_]]:
+    """Say in which voxels of the slices of each case there is hardly any lithium."""
+    return [_lithium_share(case) < _HARDLY_ANY for case in cases]
+
+
+def _lithium_share(case: Case) -> NDArray[np.float32]:
+    """Give the share of lithium in each voxel: of its attenuation before anything blurs it."""
+    roi = case.now.roi
+    part = replace(roi, z0=roi.z0 + SLICES[0], z1=roi.z0 + SLICES[1])
+    attenuation = object_volume(drawn_cell(CellDraw(seed=case.seed)), case.now.scan, part).real
+    truth = case.truth(case.now)
+    lithium, electrolyte = (
+        np.median(attenuation[truth == each])
+        for each in (SegmentClass.ELECTRODE, SegmentClass.ELECTROLYTE)
+    )
+    return np.asarray((electrolyte - attenuation) / (electrolyte - lithium), np.float32)
+
+
+def _gone(
+    cases: Sequence[Case],
+    found: Sequence[NDArray[np.uint8]],
+    empty: Sequence[NDArray[np.bool_]],
+) -> NDArray[np.int64]:
     """Count what was dendrite and is electrolyte, and what of it is labelled, by distance.
 
-    The last column is electrolyte that touches a dendrite and was none before.
+    The last columns are electrolyte that touches a dendrite and was none before, and what was
+    dendrite and has hardly any lithium left, wherever it lies.
     """
-    counts = np.zeros((2, len(DISTANCES_PX)), np.int64)
-    for case, segments in zip(cases, found, strict=True):
+    counts = np.zeros((2, len(DISTANCES_PX) + 1), np.int64)
+    for case, segments, is_empty in zip(cases, found, empty, strict=True):
         now, was = case.truth(case.now), case.truth(case.previous) == SegmentClass.DENDRITE
         if case.now.scan == SCORED[0]:
             continue  # charging: hardly any has gone
@@ -201,7 +225,9 @@ def _gone(cases: Sequence[Case], found: Sequence[NDArray[np.uint8]]) -> NDArray[
             here = was & is_free & (gap_px > low) & (gap_px <= high)
             counts[:, at] += here.sum(), (here & is_still).sum()
         skin = ~was & is_free & (gap_px <= 1.0)
-        counts[:, -1] += skin.sum(), (skin & is_still).sum()
+        counts[:, -2] += skin.sum(), (skin & is_still).sum()
+        whole = was & is_free & is_empty
+        counts[:, -1] += whole.sum(), (whole & is_still).sum()
     return counts
 
 
@@ -212,13 +238,15 @@ def _report(
     n_scans: int,
 ) -> Report:
     names = ("touch one", "1 to 1.5 voxels", "1.5 to 2", "2 to 3", "farther")
-    places = [*names, "never one, touches one"]
+    places = [*names, "never one, touches one", "anywhere, hardly any lithium left"]
     gone = [
         [name, str(beside[0, at]), f"{_share(beside, at):.1%}", f"{_share(alone, at):.1%}"]
         for at, name in enumerate(places)
     ]
-    free = slice(1, len(names))
-    apart = beside[1, free].sum() / max(int(beside[0, free].sum()), 1)
+    apart, vanished = (
+        beside[1, part].sum() / max(int(beside[0, part].sum()), 1)
+        for part in (slice(1, len(names)), slice(0, len(names)))
+    )
     return Report(
         title="Earlier scans: errors of registration, and dendrites that are gone",
         method=(
@@ -227,8 +255,10 @@ def _report(
             f"the faces), slices {SLICES[0]} to {SLICES[1] - 1}. Change of the volume of each "
             "class where the earlier scans lie wrong; electrolyte beside dendrites, by how far it "
             "lies from a dendrite that is there.",
-            f"**Of dendrite voxels that vanished and touch none that is there {apart:.1%} are "
-            "still labelled (5 % allowed).**",
+            f"**Of dendrite voxels that vanished and hold less than {_HARDLY_ANY:.0%} lithium now "
+            f"{_share(beside, -1):.1%} are still labelled (5 % allowed); of those that touch no "
+            f"dendrite that is there {apart:.1%}; of all whose middle is electrolyte now, "
+            f"those that are half full among them, {vanished:.1%}.**",
         ),
         tables=(
             Table(title="Change of volumes, %", columns=("error", *CLASSES), rows=rows),

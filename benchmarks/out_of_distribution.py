@@ -20,9 +20,8 @@ from lithoscope_models.model_file import DEFAULT_MODEL, model_sha256
 from lithoscope_models.network_pass import (
     NetworkChoice,
     NetworkPass,
-    cell_rows,
     label_region,
-    load_network,
+    load_for,
     run_network,
 )
 from lithoscope_models.settled import Earlier
@@ -223,7 +222,6 @@ def _run(
     grey: FloatVolume, references: GreyReferences, earlier: tuple[Earlier, ...]
 ) -> NetworkPass:
     voxel_um = SIZES[_SIZE].voxel_um
-    first, stop = cell_rows(references, grey.shape[1], voxel_um)
     choice = NetworkChoice(
         model=DEFAULT_MODEL,
         polarity="denser_is_brighter",
@@ -231,7 +229,7 @@ def _run(
         precision="auto",
         n_threads=1,
     )
-    network = load_network(choice, (stop - first, grey.shape[2]))
+    network = load_for(choice, references, grey.shape, voxel_um)
     return run_network(network, grey, references, earlier, voxel_um=voxel_um, slab_rows=32)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lithoscope_pipeline.networks import ModelInputs
+from lithoscope_pipeline.networks import FACE_STEP_PX, ModelInputs
 
 CARD_FILE = "model.json"
 ONNX_FILE = "model.onnx"
@@ -33,6 +33,7 @@ class InputsCard(_Card):
     n_around: Annotated[int, Field(ge=0, le=64)] = 0
     has_faces: bool = False
     view: Literal["cross-section", "in-plane"] = "cross-section"
+    face_phase_px: Annotated[int | None, Field(ge=0, lt=FACE_STEP_PX)] = None
 
     @property
     def inputs(self) -> ModelInputs:

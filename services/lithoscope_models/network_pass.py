@@ -21,7 +21,7 @@ from lithoscope_pipeline.anatomy import (
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume
 from lithoscope_pipeline.inference import InferenceParameters, TilePlan, infer_slab, plan_tiles
 from lithoscope_pipeline.labels import SegmentClass
-from lithoscope_pipeline.networks import SeenScan, network_inputs
+from lithoscope_pipeline.networks import FACE_STEP_PX, ModelInputs, SeenScan, network_inputs
 from lithoscope_pipeline.resample import VolumeSource
 from lithoscope_pipeline.segment import GreyReferences, find_grey_references
 
@@ -134,14 +134,44 @@ def known_rows(references: GreyReferences, n_y: int, voxel_um: float) -> tuple[i
     return first, min(int(np.ceil(references.edges_px[3] + margin_px)) + 1, n_y)
 
 
-def cell_rows(references: GreyReferences, n_y: int, voxel_um: float) -> tuple[int, int]:
+def cell_rows(
+    references: GreyReferences, n_y: int, voxel_um: float, inputs: ModelInputs
+) -> tuple[int, int]:
     """Give the first row of the cell and one past its last, with a margin beyond its faces.
 
-    Their number is a multiple of 32 where the region is high enough, so that a network that was
-    loaded for one scan of a swelling cell fits the next.
+    They begin as a network with these inputs learned it. Their number is a multiple of 32 where
+    the region is high enough, so that a network that was loaded for one scan of a swelling cell
+    fits the next.
     """
     first, stop = known_rows(references, n_y, voxel_um)
-    return first, min(first + -(-(stop - first) // _ROWS_STEP) * _ROWS_STEP, n_y)
+    n_rows = stop - first
+    if inputs.face_phase_px is not None:
+        # Whichever row it begins on, so that their number does not hang on that.
+        n_rows += FACE_STEP_PX - 1
+        aligned = inputs.aligned_row(first, references.edges_px[1])
+        if aligned < 0 and aligned + FACE_STEP_PX <= references.edges_px[0]:
+            aligned += FACE_STEP_PX  # less of the margin
+        first = aligned if aligned >= 0 else first
+    return first, min(first + -(-n_rows // _ROWS_STEP) * _ROWS_STEP, n_y)
+
+
+def load_for(
+    choice: NetworkChoice, references: GreyReferences, shape: tuple[int, ...], voxel_um: float
+) -> LoadedNetwork:
+    """Load a network for the rows of a cell in a region of shape (n_z, n_y, n_x).
+
+    Raises
+    ------
+    ModelError
+        As for `load_network`.
+    """
+    first, stop = cell_rows(references, shape[1], voxel_um, _inputs_of(choice))
+    return load_network(choice, (stop - first, shape[2]))
+
+
+@lru_cache(maxsize=4)
+def _inputs_of(choice: NetworkChoice) -> ModelInputs:
+    return load_model(choice.model, polarity=choice.polarity).card.inputs.inputs
 
 
 @lru_cache(maxsize=4)
@@ -200,7 +230,7 @@ def run_network(
     Parameters
     ----------
     network
-        Loaded for slices of the rows of the cell (`cell_rows`) and all columns.
+        Loaded for the rows of the cell and all columns (`load_for`).
     volume, references
         The present scan and its grey values.
     earlier
@@ -263,8 +293,8 @@ def run_slices(
     n_z, n_y, n_x = volume.shape
     first, stop = (0, n_z) if slices is None else slices
     step = max(1, min(slab_rows, _INPUT_BYTES // (4 * inputs.n_channels * n_y * n_x)))
-    y0, y1 = cell_rows(references, n_y, voxel_um)
-    _, y_known = known_rows(references, n_y, voxel_um)
+    y0, y1 = cell_rows(references, n_y, voxel_um, inputs)
+    known = slice(*(row - y0 for row in known_rows(references, n_y, voxel_um)))
     segments = np.full((stop - first, n_y, n_x), SegmentClass.BACKGROUND, np.uint8)
     share = np.zeros_like(segments)
     probabilities = None
@@ -276,8 +306,8 @@ def run_slices(
         z1 = min(z0 + step, stop)
         low, high = max(z0 - inputs.halo, 0), min(z1 + inputs.halo, n_z)
         part: FloatVolume = volume[slice(low, high), slice(y0, y1), slice(None)]
-        part = _without_air(part, y_known - y0)
-        seen = {scan.which: _rows_of(scan.seen(low, high), y0, y1, y_known) for scan in settled}
+        part = _without_air(part, known)
+        seen = {scan.which: _rows_of(scan.seen(low, high), y0, y1, known) for scan in settled}
         channels = network_inputs(
             SeenScan(volume=part, references=references),
             previous=seen.get("previous"),
@@ -332,17 +362,19 @@ def _joined(parts: Sequence[LabelVolume]) -> LabelVolume:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _rows_of(scan: SeenScan, y0: int, y1: int, y_known: int) -> SeenScan:
-    volume = _without_air(scan.volume[:, y0:y1], y_known - y0)
+def _rows_of(scan: SeenScan, y0: int, y1: int, known: slice) -> SeenScan:
+    volume = _without_air(scan.volume[:, y0:y1], known)
     return SeenScan(volume=volume, references=scan.references)
 
 
-def _without_air(volume: FloatVolume, n_known: int) -> FloatVolume:
-    """Repeat the last row that may be seen in the rows that only fill up the tile."""
-    if n_known >= volume.shape[1]:
+def _without_air(volume: FloatVolume, known: slice) -> FloatVolume:
+    """Repeat the first and the last row that may be seen in those that only fill up the tile."""
+    first, stop = max(known.start, 0), min(known.stop, volume.shape[1])
+    if (first, stop) == (0, volume.shape[1]):
         return volume
     filled = np.array(volume)
-    filled[:, n_known:] = volume[:, n_known - 1 : n_known]
+    filled[:, :first] = volume[:, first : first + 1]
+    filled[:, stop:] = volume[:, stop - 1 : stop]
     return filled
 
 

@@ -15,8 +15,7 @@ from lithoscope_models.model_file import find_model, model_sha256
 from lithoscope_models.network_pass import (
     NetworkChoice,
     NetworkPass,
-    cell_rows,
-    load_network,
+    load_for,
     region_references,
     run_network,
 )
@@ -115,8 +114,6 @@ def label_alone(
 ) -> tuple[GreyReferences, NetworkPass]:
     """Let a network look at one scan by itself."""
     references = region_references(grey)
-    _, n_y, n_x = grey.shape
-    first, stop = cell_rows(references, n_y, voxel_um)
     choice = NetworkChoice(
         model=model,
         polarity="denser_is_brighter",
@@ -124,7 +121,7 @@ def label_alone(
         precision="float32",
         n_threads=1,
     )
-    network = load_network(choice, (stop - first, n_x))
+    network = load_for(choice, references, grey.shape, voxel_um)
     found = run_network(network, grey, references, (), voxel_um=voxel_um, slab_rows=_SLAB_ROWS)
     return references, found
 

@@ -11,9 +11,8 @@ from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_models.errors import ModelError
 from lithoscope_models.network_pass import (
     NetworkChoice,
-    cell_rows,
     label_region,
-    load_network,
+    load_for,
     region_references,
     run_network,
 )
@@ -137,8 +136,7 @@ def _by_network(
         precision=settings.precision,
         n_threads=settings.n_threads or usable_cores(),
     )
-    first_row, stop_row = cell_rows(references, region.shape[1], region.voxel_um)
-    network = load_network(choice, (stop_row - first_row, region.shape[2]))
+    network = load_for(choice, references, region.shape, region.voxel_um)
     shown = [] if earlier is None else _lay_over(volume, earlier, region)
     found = run_network(
         network,

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from lithoscope_models.data.cells import CellDraw, drawn_cell
-from lithoscope_models.data.image_level import ImageModel, imaged
+from lithoscope_models.data.image_level import imaged
+from lithoscope_models.data.image_model import ImageModel
 from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_models.network_pass import (
     NetworkChoice,
     NetworkPass,
-    cell_rows,
-    load_network,
+    load_for,
     run_network,
 )
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume
@@ -85,8 +85,6 @@ class Series:
         self, *, stripping_px: float = 0.0, plating_px: float = 0.0, alone: bool = False
     ) -> NetworkPass:
         """Segment the present scan, the maps of whose faces are off by so much."""
-        n_y, n_x = self.now.grey.shape[1:]
-        first_row, stop_row = cell_rows(self.now.references, n_y, self.voxel_um)
         choice = NetworkChoice(
             model="stream-unet",
             polarity="denser_is_brighter",
@@ -100,7 +98,7 @@ class Series:
             self._over("first", self.first, wrong),
         ]
         return run_network(
-            load_network(choice, (stop_row - first_row, n_x)),
+            load_for(choice, self.now.references, self.now.grey.shape, self.voxel_um),
             self.now.grey,
             self.now.references,
             () if alone else earlier,

@@ -1,6 +1,13 @@
 """Networks that segment slices, and what they are shown. PyTorch is imported when one is built."""
 
-from lithoscope_pipeline.networks.inputs import ModelInputs, SeenScan, View, Which, network_inputs
+from lithoscope_pipeline.networks.inputs import (
+    FACE_STEP_PX,
+    ModelInputs,
+    SeenScan,
+    View,
+    Which,
+    network_inputs,
+)
 from lithoscope_pipeline.networks.registry import (
     ARCHITECTURES,
     Architecture,
@@ -12,6 +19,7 @@ from lithoscope_pipeline.networks.warp import warp_earlier
 
 __all__ = [
     "ARCHITECTURES",
+    "FACE_STEP_PX",
     "Architecture",
     "ModelInputs",
     "SeenScan",

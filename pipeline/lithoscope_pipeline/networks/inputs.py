@@ -13,6 +13,9 @@ View = Literal["cross-section", "in-plane"]
 #: What an earlier scan is to the one that is segmented.
 Which = Literal["previous", "first"]
 
+#: Rows after which a slice looks to a network as it did: it halves them four times.
+FACE_STEP_PX = 16
+
 _DEPTH_UM = 100.0  # an electrode is about one unit thick
 _DEEPEST = 6.0
 _BRIGHTEST = 6.0  # foil and particles; electrolyte is 1
@@ -44,6 +47,11 @@ class ModelInputs:
         No registration enters, so that an error of it can be told from lithium.
     view
         What a slice is: ``cross-section`` is normal to z, ``in-plane`` normal to y.
+    face_phase_px
+        Rows from a multiple of 16 of a slice's rows to the inner face of the stripping side,
+        where cross-sections begin so: networks halve rows up to four times, and where a face
+        falls between these steps shows in what they find of thin things on it. None where slices
+        begin anywhere.
     """
 
     n_neighbours: int = 2
@@ -54,6 +62,7 @@ class ModelInputs:
     n_around: int = 0
     has_faces: bool = False
     view: View = "cross-section"
+    face_phase_px: int | None = None
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -94,6 +103,20 @@ class ModelInputs:
     def slice_axis(self) -> int:
         """Axis of a volume (z, y, x) that slices are normal to."""
         return 0 if self.view == "cross-section" else 1
+
+    def aligned_row(self, row: int, face_px: float) -> int:
+        """Give the row from which a slice begins so that its face lies as it should.
+
+        Parameters
+        ----------
+        row
+            Where it would begin; it begins there, or up to 15 rows before, below 0 too.
+        face_px
+            Row of the inner face of the stripping side.
+        """
+        if self.face_phase_px is None or self.slice_axis != 0:
+            return row
+        return row - (row - round(face_px) + self.face_phase_px) % FACE_STEP_PX
 
     @property
     def halo(self) -> int:

@@ -14,11 +14,9 @@ from lithoscope_models.calibration.images import CalibrationScans
 from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.network_pass import (
-    LoadedNetwork,
     NetworkChoice,
-    cell_rows,
     label_region,
-    load_network,
+    load_for,
     run_network,
 )
 from lithoscope_pipeline.anatomy import AnatomyReference, find_side_thickness, label_anatomy
@@ -163,11 +161,12 @@ def _by_network(
     *,
     with_earlier: bool,
 ) -> Iterator[LabelVolume]:
-    n_y, n_x = scans.grey.shape[2:]
+    choice = NetworkChoice(
+        model=model, polarity=_POLARITY, engine="auto", precision="auto", n_threads=1
+    )
     for i in range(len(scans.scans)):
-        first_row, stop_row = cell_rows(references[i], n_y, scans.voxel_um)
-        network = _network(model, (stop_row - first_row, n_x))
         grey = _grey(scans, i)
+        network = load_for(choice, references[i], grey.shape, scans.voxel_um)
         shown = _earlier(scans, references, i) if i and with_earlier else ()
         found = run_network(
             network, grey, references[i], shown, voxel_um=scans.voxel_um, slab_rows=_SLAB_ROWS
@@ -181,15 +180,6 @@ def _by_network(
             is_first_scan=i == 0,
         )
         yield labels
-
-
-def _network(model: str, shape: tuple[int, int]) -> LoadedNetwork:
-    return load_network(
-        NetworkChoice(
-            model=model, polarity=_POLARITY, engine="auto", precision="auto", n_threads=1
-        ),
-        shape,
-    )
 
 
 def _earlier(

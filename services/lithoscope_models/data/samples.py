@@ -158,7 +158,8 @@ class Samples:
             face_px = scan.references.edges_px[1 + int(rng.random() < 0.6)]
             middle = face_px + rng.normal(0.0, _FOCUS_PX) - how.patch_px[0] / 2
             rows = int(np.clip(round(middle), *_room(shape[0], how.patch_px[0])))
-        return rows, columns
+        aligned = self._inputs.aligned_row(rows, scan.references.edges_px[1])
+        return (aligned if aligned >= 0 else rows), columns
 
     def _drawn_faces(self, rng: np.random.Generator) -> tuple[float, float, float, float]:
         how = self._parameters

@@ -9,8 +9,9 @@ import numpy as np
 from lithoscope_models.data.cells import CellDraw
 from lithoscope_models.data.files import StoredExperiment, make_experiment, read_experiment
 from lithoscope_models.errors import TrainingDataError
-from lithoscope_models.network_pass import known_rows
+from lithoscope_models.network_pass import cell_rows, known_rows
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume
+from lithoscope_pipeline.networks import ModelInputs
 from lithoscope_pipeline.phantom import FamilyName, SizeName
 from lithoscope_pipeline.segment import GreyReferences
 
@@ -67,9 +68,17 @@ class Case:
 
     @property
     def rows(self) -> slice:
-        """Rows along y that a network is shown."""
-        n_y = self.experiment.scans[self.index].grey.shape[1]
-        return slice(*known_rows(self.references, n_y, self.experiment.voxel_um))
+        """Rows along y that are scored."""
+        return slice(*known_rows(self.references, self._n_y, self.experiment.voxel_um))
+
+    def shown_rows(self, inputs: ModelInputs) -> slice:
+        """Give the rows along y that a network is shown: those, from where it wants to begin."""
+        first, _ = cell_rows(self.references, self._n_y, self.experiment.voxel_um, inputs)
+        return slice(min(first, self.rows.start), self.rows.stop)
+
+    @property
+    def _n_y(self) -> int:
+        return int(self.experiment.scans[self.index].grey.shape[1])
 
     @property
     def truth(self) -> LabelVolume:

@@ -95,8 +95,10 @@ class NetworkMethod:
         """Run it slice by slice, in tiles and beside settled earlier scans as the stage does."""
         card = self.model.card
         inputs = card.inputs.inputs
+        rows = case.shown_rows(inputs)
+        beyond = case.rows.start - rows.start
         plan = plan_tiles(
-            case.truth.shape[1:],
+            (rows.stop - rows.start, case.truth.shape[2]),
             largest=card.tile_px,
             divisor=card.divisor,
             is_fixed=card.is_fixed_size,
@@ -121,14 +123,14 @@ class NetworkMethod:
                 previous=case.index - 1 if "previous" in shown else None,
                 first=0 if "first" in shown else None,
                 errors=(shown.get("previous", Error()), shown.get("first", Error())),
-                box=(case.rows, slice(None)),
+                box=(rows, slice(None)),
             ).x
             begin = time.perf_counter()
             found = infer_slab(x[None], engine.run, parameters)
             seconds.append(time.perf_counter() - begin)
-            segments.append(found.labels[0])
+            segments.append(found.labels[0, beyond:])
             if found.probabilities is not None:
-                best.append(found.probabilities[0].max(axis=0))
+                best.append(found.probabilities[0, :, beyond:].max(axis=0))
         return Labelled(
             segments=np.stack(segments),
             best=np.stack(best) if best else None,

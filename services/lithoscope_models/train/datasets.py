@@ -14,6 +14,7 @@ from lithoscope_models.data.files import StoredExperiment
 from lithoscope_models.data.samples import SampleParameters, Samples
 from lithoscope_models.data.slices import sample_at
 from lithoscope_models.train.recipe import Recipe
+from lithoscope_pipeline.networks import FACE_STEP_PX
 
 _MAX_SCORED = 24  # slices at each validation; volumes are set and temperature found on all
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -89,16 +90,22 @@ class WholeSlices(Dataset[Pair]):  # type: ignore[misc, unused-ignore]  # torch 
     ) -> tuple[int, int]:
         """Cut out of the middle; of a slice that is too large, around an inner face, by turns."""
         rows, columns = ((n - edge) // 2 for n, edge in zip(whole, shape, strict=True))
+        experiment, index, _ = self._places[number]
+        edges_px = experiment.scans[index].references.edges_px
         if rows > 0 and self._inputs.slice_axis == 0:
-            experiment, index, _ = self._places[number]
-            face_px = experiment.scans[index].references.edges_px[1 + number % 2]
+            face_px = edges_px[1 + number % 2]
             rows = int(np.clip(round(face_px - shape[0] / 2), 0, whole[0] - shape[0]))
+        if self._inputs.face_phase_px is not None:
+            rows = self._inputs.aligned_row(max(rows, 0), edges_px[1])
         return rows, columns
 
     def _shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         if self._fixed_px:
             return self._fixed_px, self._fixed_px
-        rows, columns = (-(-n // self._divisor) * self._divisor for n in shape)
+        spare = 0 if self._inputs.face_phase_px is None else FACE_STEP_PX - 1
+        rows, columns = (
+            -(-n // self._divisor) * self._divisor for n in (shape[0] + spare, shape[1])
+        )
         return rows, columns
 
 

@@ -10,12 +10,12 @@ from lithoscope_models.network_pass import (
     NetworkPass,
     cell_rows,
     known_rows,
-    load_network,
+    load_for,
     run_network,
 )
 from lithoscope_pipeline.geometry import FloatVolume
 from lithoscope_pipeline.labels import SegmentClass
-from lithoscope_pipeline.networks import Which
+from lithoscope_pipeline.networks import FACE_STEP_PX, ModelInputs, Which
 from lithoscope_pipeline.segment import find_grey_references
 
 VOXEL_UM = 2.25
@@ -33,7 +33,6 @@ def _layers(edges: tuple[int, ...], n_y: int, *, seed: int = 3) -> FloatVolume:
 
 
 def _network(volume: FloatVolume) -> LoadedNetwork:
-    first_row, stop_row = cell_rows(find_grey_references(volume), volume.shape[1], VOXEL_UM)
     choice = NetworkChoice(
         model="stream-unet",
         polarity="denser_is_brighter",
@@ -41,14 +40,14 @@ def _network(volume: FloatVolume) -> LoadedNetwork:
         precision="auto",
         n_threads=1,
     )
-    return load_network(choice, (stop_row - first_row, 64))
+    return load_for(choice, find_grey_references(volume), volume.shape, VOXEL_UM)
 
 
 def test_air_beyond_the_packaging_is_background_whatever_fills_the_tile() -> None:
     """Air is as dark as lithium; tiles are filled up to 32 rows, which may reach it."""
     volume = _layers((20, 45, 85, 110, 122), 160)
     references = find_grey_references(volume)
-    rows = cell_rows(references, 160, VOXEL_UM)
+    rows = cell_rows(references, 160, VOXEL_UM, ModelInputs())
     assert known_rows(references, 160, VOXEL_UM)[1] <= 122 < rows[1]
 
     found = run_network(
@@ -61,6 +60,27 @@ def test_air_beyond_the_packaging_is_background_whatever_fills_the_tile() -> Non
     )
 
     assert (found.segments[:, 112:] == SegmentClass.BACKGROUND).all()
+
+
+@pytest.mark.parametrize("top_px", [12, 20, 33, 47])
+def test_slices_begin_where_the_network_learned_them_to(top_px: int) -> None:
+    edges = (top_px, top_px + 46, top_px + 90, top_px + 130)
+    references = find_grey_references(_layers((*edges, edges[-1] + 30), 220))
+    inputs = ModelInputs(face_phase_px=5)
+
+    first, stop = cell_rows(references, 220, VOXEL_UM, inputs)
+
+    assert 0 <= first <= references.edges_px[0]
+    assert (round(references.edges_px[1]) - first) % FACE_STEP_PX == 5
+    assert stop >= known_rows(references, 220, VOXEL_UM)[1]
+    assert stop == 220 or (stop - first) % 32 == 0
+
+
+def test_a_region_too_tight_to_begin_there_loses_nothing_of_the_cell() -> None:
+    references = find_grey_references(_layers((3, 49, 93, 133, 163), 220))
+    for phase_px in range(FACE_STEP_PX):
+        inputs = ModelInputs(face_phase_px=phase_px)
+        assert 0 <= cell_rows(references, 220, VOXEL_UM, inputs)[0] <= references.edges_px[0]
 
 
 def _with_earlier(*, stripping_px: float = 0.0, plating_px: float = 0.0) -> NetworkPass:

@@ -15,9 +15,8 @@ from lithoscope_models.network_pass import (
     LoadedNetwork,
     NetworkChoice,
     NetworkPass,
-    cell_rows,
     label_region,
-    load_network,
+    load_for,
     run_network,
 )
 from lithoscope_models.training_scans import describe_pass, read_training
@@ -79,9 +78,8 @@ def network_of(task: Task, region: WrittenRegion, references: GreyReferences) ->
     ServiceError
         If the model is refused, or no engine works here.
     """
-    first_row, stop_row = cell_rows(references, region.shape[1], region.voxel_um)
     try:
-        return load_network(_choice(task), (stop_row - first_row, region.shape[2]))
+        return load_for(_choice(task), references, region.shape, region.voxel_um)
     except ModelError as error:
         raise ServiceError(f"scan {task.scan}: {error}") from error
 
