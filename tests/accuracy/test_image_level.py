@@ -9,8 +9,9 @@ from scipy.signal.windows import tukey
 
 from lithoscope_models.data.cells import CellDraw, drawn_cell
 from lithoscope_models.data.chain import reconstructed, true_transform
-from lithoscope_models.data.image_level import ImageModel, calibrate, imaged
-from lithoscope_pipeline.phantom import SimulatedCell
+from lithoscope_models.data.image_level import calibrate, imaged
+from lithoscope_models.data.image_model import ImageModel, seen_by
+from lithoscope_pipeline.phantom import SIZES, SimulatedCell
 from lithoscope_pipeline.resample import resample_region
 
 SCAN = 0  # not resampled: what that adds is the same linear interpolation in both
@@ -101,3 +102,24 @@ def test_an_edge_is_as_sharp_as_in_the_chain(  # type: ignore[no-untyped-def]
     # A tenth of the step: the profile at each voxel, and the steepest slope.
     np.testing.assert_allclose(found, wanted, atol=0.1)
     assert np.diff(found).max() == pytest.approx(np.diff(wanted).max(), rel=0.1)
+
+
+def test_another_scintillator_and_another_beam_are_as_in_the_chain(model: ImageModel) -> None:
+    cell = drawn_cell(CellDraw(seed=32, size="tiny", family="blurred", spread=1.0))
+    assert cell.detector.response.psf_fwhm_px == 2.0
+    assert abs(cell.detector.photons / SIZES["tiny"].photons - 1) > 0.2
+    box = cell.roi
+    roi = replace(box, y0=box.y0 - 8, y1=box.y1 + 8)
+    middle = (cell.detector.n_columns - 1) / 2
+    face_px = cell.planes(SCAN).outer_high_um / cell.voxel_um + middle - roi.y0
+
+    told = seen_by(model, SIZES["tiny"], cell.detector)
+    quiet = replace(told, noise=np.zeros_like(told.noise))
+    clean = imaged(cell, SCAN, roi, quiet, np.random.default_rng(1))
+    noise = imaged(cell, SCAN, roi, told, np.random.default_rng(1)) - clean
+    through_chain = _seen(_quiet(cell))
+
+    found, wanted = _edge(clean, face_px), _edge(through_chain, face_px)
+    np.testing.assert_allclose(found, wanted, atol=0.1)
+    assert np.diff(found).max() == pytest.approx(np.diff(wanted).max(), rel=0.15)
+    assert noise.std() == pytest.approx((_seen(cell) - through_chain).std(), rel=0.15)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from lithoscope_models.calibration.draws import Experiment, Plan
 from lithoscope_models.data.cells import drawn_cell
 from lithoscope_models.data.chain import chain_scans_of
-from lithoscope_models.data.image_level import ImageModel, calibrated, imaged
+from lithoscope_models.data.image_level import calibrated, imaged
+from lithoscope_models.data.image_model import ImageModel
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.errors import ParameterError

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from lithoscope_models.calibration.draws import Experiment
 from lithoscope_models.calibration.images import CalibrationScans
-from lithoscope_models.data.image_level import ImageModel, Spectrum, noise_volume
+from lithoscope_models.data.image_model import ImageModel, left_by_blur, noise_volume
 from lithoscope_pipeline.geometry import FloatVolume, Roi
 from lithoscope_pipeline.phantom.response import FWHM_PER_SIGMA
 from lithoscope_pipeline.resample import resample_region
@@ -41,7 +41,8 @@ def seen_scans(
         shifted by less than a voxel from face to face, which changes no true metric.
     """
     errors_px = experiment.in_plane_errors_px(len(scans.scans))
-    lost = model.noise * experiment.noise * np.sqrt(1.0 - _left(model.noise, experiment) ** 2)
+    left = left_by_blur(model.noise.shape, (experiment.blur_px / FWHM_PER_SIGMA) ** 2)
+    lost = model.noise * experiment.noise * np.sqrt(1.0 - left**2)
     grey = np.empty(scans.grey.shape, np.float16)
     for i, (scan, (z_px, x_px)) in enumerate(zip(scans.scans, errors_px, strict=True)):
         rng = np.random.default_rng([experiment.cell.seed, scan, _STREAM])
@@ -51,16 +52,6 @@ def seen_scans(
             image += noise_volume(lost, scans.grey.shape[1:], rng)
         grey[i] = _misplaced(image, (float(z_px), experiment.offset_px, float(x_px)))
     return replace(scans, grey=grey)
-
-
-def _left(spectrum: Spectrum, experiment: Experiment) -> Spectrum:
-    """Give what the blur leaves of each frequency, for the bins of an `ImageModel`."""
-    n_rows, n_plane = spectrum.shape
-    along = (np.arange(n_rows) + 0.5) / (2 * n_rows)
-    plane = (np.arange(n_plane) + 0.5) / (2 * (n_plane - 1))
-    square = along[:, None] ** 2 + plane[None, :] ** 2
-    sigma_px = experiment.blur_px / FWHM_PER_SIGMA
-    return np.asarray(np.exp(-2.0 * (np.pi * sigma_px) ** 2 * square))
 
 
 def _blurred(image: FloatVolume, fwhm_px: float) -> FloatVolume:

@@ -57,6 +57,13 @@ class CellDraw:
     towards: FamilyName | None = None
     share: float = 0.0
 
+    @property
+    def kind(self) -> str:
+        """Say of which family it is, and towards which it goes."""
+        if self.towards is None:
+            return self.family
+        return f"{self.family}, {self.share:.0%} of the way to {self.towards}"
+
     def told(self) -> dict[str, Any]:
         """Say how it is drawn, for cards and for the names of folders.
 

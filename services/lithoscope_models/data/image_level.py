@@ -8,7 +8,7 @@ the last experiments that a network sees are the chain's own.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,9 +18,23 @@ from scipy.signal import windows
 
 from lithoscope_models.data.cells import CellDraw, drawn_cell
 from lithoscope_models.data.chain import LabelledScan, reconstructed, true_transform
+from lithoscope_models.data.image_model import (
+    ImageModel,
+    Spectrum,
+    binned,
+    seen_by,
+    separable,
+    spread,
+)
 from lithoscope_pipeline.geometry import FloatVolume, Roi, field_axis_px
 from lithoscope_pipeline.labels import segments_of
-from lithoscope_pipeline.phantom import FamilyName, SimulatedCell, SizeName
+from lithoscope_pipeline.phantom import (
+    FAMILIES,
+    SIZES,
+    FamilyName,
+    SimulatedCell,
+    SizeName,
+)
 from lithoscope_pipeline.phantom.materials import Material
 from lithoscope_pipeline.phantom.projector import FINE
 from lithoscope_pipeline.phantom.propagation import Propagation
@@ -34,35 +48,14 @@ from lithoscope_pipeline.rigid import RigidTransform
 from lithoscope_pipeline.segment import find_grey_references
 
 ComplexVolume = NDArray[np.complex64]
-Spectrum = NDArray[np.float64]
 
 _CALIBRATION_SCAN = 0  # it is not resampled
 _CALIBRATION_SEED = 1701
 _GROWTH_FAMILIES = ("mossy", "filaments")  # their beam is the default one
-_PLANE_BINS = 24  # of spatial frequency within a slice, up to 0.5 cycles a voxel
-_ROW_BINS = 8  # along z
-_LARGEST_TRANSFER = 1.5
 _FADED_SHARE = 0.3
 _ROWS_AT_ONCE = 16
 _MARGIN_PX = 24
 _STREAM = 72
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageModel:
-    """What the chain makes of a cell, by spatial frequency.
-
-    Parameters
-    ----------
-    transfer
-        What is left of a frequency after scintillator, reconstruction and resampling, shape
-        (row bins, plane bins).
-    noise
-        Standard deviation of the noise a mode, 1/cm, for transforms of unit norm; same shape.
-    """
-
-    transfer: Spectrum
-    noise: Spectrum
 
 
 def calibrate(draw: CellDraw) -> ImageModel:
@@ -82,13 +75,13 @@ def calibrate(draw: CellDraw) -> ImageModel:
     window = _window(clean.shape)
     seen = fft.rfftn((clean - clean.mean()) * window, norm="ortho", workers=1)
     made = fft.rfftn((ideal - ideal.mean()) * window, norm="ortho", workers=1)
-    power = _binned(np.abs(made) ** 2, clean.shape)
-    cross = _binned((seen * made.conj()).real, clean.shape)
-    noise_power = _binned(
+    power = binned(np.abs(made) ** 2, clean.shape)
+    cross = binned((seen * made.conj()).real, clean.shape)
+    noise_power = binned(
         np.abs(fft.rfftn(noise * window, norm="ortho", workers=1)) ** 2, clean.shape
     )
     return ImageModel(
-        transfer=_separable(cross, power),
+        transfer=separable(cross, power),
         noise=np.sqrt(noise_power / np.mean(window**2)),
     )
 
@@ -113,15 +106,20 @@ def image_scans(draw: CellDraw, scans: Sequence[int]) -> Iterator[LabelledScan]:
     Parameters
     ----------
     draw, scans
-        As for `chain_scans`. Noise is that of the family's own number of photons.
+        As for `chain_scans`. Blur and noise are those of the family, with the scintillator and
+        the number of photons of the cell.
 
     Yields
     ------
     LabelledScan
         Each scan, scan 0 first.
     """
-    model = calibrated(draw.size, draw.family)
     cell = drawn_cell(draw)
+    model = seen_by(
+        calibrated(draw.size, draw.family),
+        FAMILIES[draw.family].turn(cell.cell, SIZES[draw.size])[1],
+        cell.detector,
+    )
     roi = _box(cell)
     outer_um = cell.planes(0).outer_high_um
     for scan in sorted({0, *scans}):
@@ -177,9 +175,9 @@ def imaged(
     ideal = _propagated(object_volume(cell, scan, roi), cell)
     mean = ideal.mean()
     spectrum = fft.rfftn(ideal - mean, norm="ortho", workers=1)
-    spectrum *= _spread(model.transfer, ideal.shape) * _moved(ideal.shape, shift_px)
+    spectrum *= spread(model.transfer, ideal.shape) * _moved(ideal.shape, shift_px)
     white = fft.rfftn(rng.standard_normal(ideal.shape, np.float32), norm="ortho", workers=1)
-    spectrum += white * _spread(model.noise, ideal.shape)
+    spectrum += white * spread(model.noise, ideal.shape)
     out = fft.irfftn(spectrum, s=ideal.shape, norm="ortho", workers=1)
     grey = np.asarray((out + mean) * cell.grey_factor(scan), np.float32)
     if not any(shift_px):
@@ -187,15 +185,6 @@ def imaged(
     whole = Roi(z0=0, z1=roi.shape[0], y0=0, y1=roi.shape[1], x0=0, x1=roi.shape[2])
     found = RigidTransform(shift_px=shift_px, centre_px=(0.0, 0.0, 0.0))
     return resample_region(grey, found, roi=whole).volume
-
-
-def noise_volume(
-    noise: Spectrum, shape: tuple[int, int, int], rng: np.random.Generator
-) -> FloatVolume:
-    """Draw noise of a spectrum, as `ImageModel` has it."""
-    white = fft.rfftn(rng.standard_normal(shape, np.float32), norm="ortho", workers=1)
-    out = fft.irfftn(white * _spread(noise, shape), s=shape, norm="ortho", workers=1)
-    return np.asarray(out, np.float32)
 
 
 def _moved(shape: tuple[int, ...], shift_px: tuple[float, float, float]) -> NDArray[np.complex64]:
@@ -309,43 +298,6 @@ def _square_frequencies(shape: tuple[int, ...]) -> Spectrum:
     return np.asarray(
         along_z[:, None, None] ** 2 + along_y[None, :, None] ** 2 + along_x[None, None, :] ** 2
     )
-
-
-def _separable(cross: Spectrum, power: Spectrum) -> Spectrum:
-    """Fit a curve within slices times one along z; few modes along z see anything of a cell."""
-    tiny = 1e-12 * power.max()
-    plane = np.clip(cross[0] / np.maximum(power[0], tiny), 0.0, _LARGEST_TRANSFER)
-    rows = (cross * plane).sum(axis=1) / np.maximum((power * plane**2).sum(axis=1), tiny)
-    return np.outer(np.clip(rows / rows[0], 0.0, _LARGEST_TRANSFER), plane)
-
-
-def _frequencies(shape: tuple[int, ...]) -> tuple[Spectrum, Spectrum]:
-    """Give the bin, with its fraction, of each mode of a real transform: along z, in slices."""
-    plane = np.hypot(fft.fftfreq(shape[1])[:, None], fft.rfftfreq(shape[2])[None, :])
-    return np.abs(fft.fftfreq(shape[0])) * 2 * _ROW_BINS, plane * 2 * _PLANE_BINS
-
-
-def _binned(values: NDArray[np.floating], shape: tuple[int, ...]) -> Spectrum:
-    """Average over the modes of each bin; the last one in the plane has the corners."""
-    along, plane = _frequencies(shape)
-    row_bin = np.minimum(along.astype(np.intp), _ROW_BINS - 1)
-    plane_bin = np.minimum(plane.astype(np.intp), _PLANE_BINS)
-    bins = (row_bin[:, None, None] * (_PLANE_BINS + 1) + plane_bin[None]).ravel()
-    n = _ROW_BINS * (_PLANE_BINS + 1)
-    total = np.bincount(bins, values.ravel(), n)
-    counts = np.maximum(np.bincount(bins, minlength=n), 1)
-    return np.asarray(total / counts).reshape(_ROW_BINS, _PLANE_BINS + 1)
-
-
-def _spread(table: Spectrum, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Give each mode what its bin has, going evenly from the middle of one to the next."""
-    along, plane = _frequencies(shape)
-    row_bin = np.minimum(along.astype(np.intp), _ROW_BINS - 1)
-    middle = np.clip(plane - 0.5, 0.0, _PLANE_BINS - 1e-6)
-    low = middle.astype(np.intp)
-    share = middle - low
-    rows = table[row_bin]
-    return np.asarray(rows[:, low] * (1 - share) + rows[:, low + 1] * share, np.float32)
 
 
 def _window(shape: tuple[int, ...]) -> NDArray[np.float32]:

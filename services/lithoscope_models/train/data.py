@@ -99,6 +99,8 @@ def _draws(kinds: Sequence[SimulatedData]) -> Iterator[_Draw]:
                 family=kind.families[number % len(kind.families)],
                 spread=kind.spread,
                 swells_only=kind.swells_only,
+                towards=kind.towards,
+                share=kind.share,
             )
             yield draw, kind.scans, kind.kind
 
@@ -108,7 +110,7 @@ def _made(
 ) -> Iterator[StoredExperiment]:
     """Make what is missing, and open all."""
     for cell, _, kind in draws:
-        tell(f"{kind} data, {cell.size} cell {cell.seed} ({cell.family})")
+        tell(f"{kind} data, {cell.size} cell {cell.seed} ({cell.kind})")
     missing = [each for each in draws if not is_made(folder, *each)]
     if n_processes > 1 and len(missing) > 1:
         # Not forked: threads of numerical libraries do not survive it.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lithoscope_models.card import InputsCard
 from lithoscope_models.errors import RecipeError
 from lithoscope_pipeline.networks import ARCHITECTURES
+from lithoscope_pipeline.phantom import FamilyName
 
 RECIPES_FOLDER = Path(__file__).with_name("recipes")
 Seed = Annotated[int, Field(ge=0)]
@@ -35,12 +36,13 @@ class SimulatedData(_Table):
     ]
     size: Literal["tiny", "small", "medium"] = "small"
     families: Annotated[
-        tuple[
-            Literal["default", "mossy", "filaments", "soft_contrast", "coarse_noise", "blurred"],
-            ...,
-        ],
-        Field(min_length=1, description="Taken in turn by the seeds"),
+        tuple[FamilyName, ...], Field(min_length=1, description="Taken in turn by the seeds")
     ] = ("default",)
+    towards: Annotated[
+        FamilyName | None,
+        Field(description="Another family that the cells are part of the way to"),
+    ] = None
+    share: Annotated[Share, Field(description="How far towards it")] = 0.0
     spread: Annotated[
         float, Field(ge=0, le=2, description="How far cells differ from the default one")
     ] = 0.0

@@ -9,7 +9,7 @@ from scipy import ndimage
 from lithoscope_models.calibration.draws import Experiment, Plan, draw_between, draw_experiment
 from lithoscope_models.calibration.images import CalibrationScans
 from lithoscope_models.calibration.seen import seen_scans
-from lithoscope_models.data.image_level import ImageModel
+from lithoscope_models.data.image_model import ImageModel
 
 SHAPE = (8, 40, 12)
 MODEL = ImageModel(transfer=np.ones((8, 25)), noise=np.full((8, 25), 0.02))

@@ -29,7 +29,7 @@ from lithoscope_models.train.curves import draw_curves, read_curves
 from lithoscope_models.train.data import prepare_data
 from lithoscope_models.train.recipe import Recipe, changed, known_recipes, read_recipe
 from lithoscope_pipeline.labels import UNLABELLED, Label, SegmentClass
-from lithoscope_pipeline.networks import ModelInputs
+from lithoscope_pipeline.networks import FACE_STEP_PX, ModelInputs
 from lithoscope_pipeline.phantom import make_cell
 
 
@@ -130,6 +130,33 @@ def test_many_patches_show_one_scan_alone_where_that_is_asked(
     # Of all scans but the first one, 95 %: half have both earlier scans, half neither.
     assert np.mean(seen.all(axis=1)) == pytest.approx(0.475, abs=0.09)
     assert np.mean(seen.any(axis=1)) == np.mean(seen.all(axis=1))
+
+
+def _row_of_the_face(x: NDArray[np.float32], inputs: ModelInputs) -> int:
+    """Row at which the inner face of the stripping side is told to lie."""
+    return int(np.abs(x[inputs.channels.index("face_stripping")].mean(axis=1)).argmin())
+
+
+def test_patches_and_whole_slices_begin_where_the_network_wants_them_to(
+    experiment: StoredExperiment,
+) -> None:
+    pytest.importorskip("lightning")
+    from lithoscope_models.train.datasets import WholeSlices
+
+    inputs = ModelInputs(has_faces=True, face_phase_px=4)
+    patches = Samples([experiment], inputs, replace(PLAIN, patch_px=(32, 32)), seed=3)
+    recipe = changed(read_recipe("stream-unet"), {"n_validation_slices": 2})
+    slices = WholeSlices([experiment], recipe, divisor=16, fixed_px=0)
+
+    drawn = [_row_of_the_face(patches.draw(number).x, inputs) for number in range(40)]
+    whole = [
+        _row_of_the_face(slices[number][0].numpy(), recipe.inputs.inputs)
+        for number in range(len(slices))
+    ]
+
+    # The face lies between two rows. Some patches lie beyond it: their nearest row is an end.
+    assert {row % FACE_STEP_PX for row in drawn if 0 < row < 31} <= {3, 4}
+    assert {row % FACE_STEP_PX for row in whole} <= {4, 5}
 
 
 def test_patches_are_never_flipped_along_y(experiment: StoredExperiment) -> None:
@@ -315,6 +342,20 @@ def test_the_view_is_changed_in_the_inputs() -> None:
 
     assert recipe.inputs.view == "in-plane"
     assert recipe.n_steps == read_recipe("stream-unet").n_steps
+
+
+def test_cells_of_a_recipe_may_lie_between_two_families(tmp_path: Path) -> None:
+    (tmp_path / "between.toml").write_text(
+        'name = "between"\narchitecture = "unet"\nn_steps = 1\n[[training]]\nkind = "image"\n'
+        'seeds = [3]\nsize = "tiny"\nscans = [0]\ntowards = "blurred"\nshare = 0.5\n'
+    )
+    lines: list[str] = []
+
+    data = prepare_data(read_recipe(str(tmp_path / "between.toml")), tmp_path, lines.append)
+
+    card = json.loads((tmp_path / data.training[0].name / "experiment.json").read_text())
+    assert (card["towards"], card["share"]) == ("blurred", 0.5)
+    assert lines == ["image data, tiny cell 3 (default, 50% of the way to blurred)"]
 
 
 def test_curves_are_drawn(tmp_path: Path) -> None:
