@@ -6,6 +6,7 @@ The table of objects in ``docs/metrics.md`` as well.
 """
 
 from pathlib import Path
+from statistics import fmean
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -130,12 +131,17 @@ def summary(scores: dict[str, MetricScore]) -> str:
     left = sum(min(score.left_out.values()) >= 0.9 for score in each)
     pairs = [value for score in each for value in score.left_out.values()]
     narrow = sum(score.width <= 1.5 * score.spread for score in each)
+    alike = {name: [score.left_out[name] for score in each] for name in each[0].left_out}
+    families = [f"{name} {fmean(shares):.0%}" for name, shares in alike.items()]
+    each_left = sum(fmean(score.left_out.values()) >= 0.9 for score in each)
     return (
         f"\nOf {n} metrics {within} are covered in 93 to 97 %, {more} in more (experiments of "
         f"families alone: {alone_within} in 93 to 97 %, the most in {alone_most:.1%}); {left} in "
         "at least 90 % whichever family is left out "
         f"({sum(v >= 0.9 for v in pairs)} of {len(pairs)} pairs of metric and family); {narrow} "
-        "with intervals of at most 1.5 times the spread of the errors.\n"
+        "with intervals of at most 1.5 times the spread of the errors. The mean of all families "
+        f"left out is at least 90 % for {each_left} metrics; the mean of all metrics of a family "
+        f"left out: {', '.join(families)}.\n"
     )
 
 
