@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import zmq
+
 from lithoscope_services.actuators.errors import ActuatorError
 from lithoscope_services.actuators.protocol import Json
 from lithoscope_services.actuators.queue_server import QueueSilentError
@@ -14,9 +16,10 @@ PAUSE_S = 0.02
 class ManagerLink:
     """Asks a manager over 0MQ.
 
-    The client opens a new socket after each time-out, so that an answer that comes too late is
-    never taken for that to another request. It is the class that ``bluesky-queueserver-api``
-    wraps; the wrapper would take keys and addresses from environment variables.
+    The client opens a new socket after each time-out, and a socket takes only answers that carry
+    the number of its request, so that one that comes too late or twice is never taken for that to
+    another request. It is the class that ``bluesky-queueserver-api`` wraps; the wrapper would take
+    keys and addresses from environment variables.
 
     Parameters
     ----------
@@ -48,6 +51,9 @@ class ManagerLink:
             timeout_recv=timeout_ms,
             timeout_send=timeout_ms,
         )
+        # For the socket that is open, and for those after time-outs; it offers no other way.
+        for each in (self._client._zmq_socket, self._client._ctx):  # noqa: SLF001
+            each.setsockopt(zmq.REQ_CORRELATE, 1)
 
     def ask(self, method: str, parameters: Json) -> Mapping[str, Any]:
         """Ask once."""
@@ -64,4 +70,4 @@ class ManagerLink:
     def close(self) -> None:
         """Close the socket, the client's thread, and the context that it leaves open."""
         self._client.close()
-        self._client._ctx.destroy(linger=0)  # noqa: SLF001 - it offers no other way
+        self._client._ctx.destroy(linger=0)  # noqa: SLF001 - here neither

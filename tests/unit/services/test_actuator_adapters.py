@@ -124,7 +124,10 @@ def test_the_lock_key_is_sent_along_and_never_described() -> None:
 
 
 class _Late(threading.Thread):
-    """A manager that answers its first request only when the second has come, and then twice."""
+    """A manager that answers its first request when the second has come, and that one thrice.
+
+    The last time when the third has come: just before it answers that.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -141,7 +144,8 @@ class _Late(threading.Thread):
             for parts, method in ((first, "first"), (second, "second"), (second, "again")):
                 router.send_multipart([*parts[:-1], json.dumps({"method": method}).encode()])
             third = router.recv_multipart()
-            router.send_multipart([*third[:-1], json.dumps({"method": "third"}).encode()])
+            for parts, method in ((second, "again"), (third, "third")):
+                router.send_multipart([*parts[:-1], json.dumps({"method": method}).encode()])
 
     def wait(self) -> int:
         assert self._ready.wait(10)
