@@ -157,7 +157,7 @@ def measure(*, is_quick: bool) -> Report:
         Wrong(name="1 along z", plane_px=(1, 0)),
     ]
     rows = [_changes(cases, right, error) for error in errors]
-    empty = _empty(cases)
+    empty = [_lithium_share(case) < _HARDLY_ANY for case in cases]
     return _report(rows, _gone(cases, right, empty), _gone(cases, alone, empty), len(cases))
 
 
@@ -183,11 +183,6 @@ def _changes(cases: Sequence[Case], right: Sequence[NDArray[np.uint8]], error: W
     places = [SegmentClass[name.upper()] for name in CLASSES]
     print(error.name, after / before - 1, flush=True)
     return [error.name, *(f"{100 * (after[at] / before[at] - 1):+.1f}" for at in places)]
-
-
-def _empty(cases: Sequence[Case]) -> list[NDArray[np.bool_]]:
-    """Say in which voxels of the slices of each case there is hardly any lithium."""
-    return [_lithium_share(case) < _HARDLY_ANY for case in cases]
 
 
 def _lithium_share(case: Case) -> NDArray[np.float32]:
