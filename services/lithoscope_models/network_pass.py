@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lithoscope_models.cell_rows import cell_rows, known_rows, without_air
 from lithoscope_models.engines import Chosen, EngineName, EngineRequest, Precision, choose_engine
 from lithoscope_models.errors import ModelRefusedError
 from lithoscope_models.model_file import Model, load_model
@@ -21,7 +22,7 @@ from lithoscope_pipeline.anatomy import (
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume
 from lithoscope_pipeline.inference import InferenceParameters, TilePlan, infer_slab, plan_tiles
 from lithoscope_pipeline.labels import SegmentClass
-from lithoscope_pipeline.networks import FACE_STEP_PX, ModelInputs, SeenScan, network_inputs
+from lithoscope_pipeline.networks import ModelInputs, SeenScan, network_inputs
 from lithoscope_pipeline.resample import VolumeSource
 from lithoscope_pipeline.segment import GreyReferences, find_grey_references
 
@@ -33,10 +34,6 @@ _LITHIUM: Final = (
 # What the network is shown of a slab, at most: the result does not depend on it.
 _INPUT_BYTES: Final = 256 * 2**20
 _REFERENCE_SLICES: Final = 128
-# Beyond the outer faces lies packaging, and beyond that air as dark as lithium: networks are
-# shown no more of it than they have learned from, and all the rest is background.
-_MARGIN_UM: Final = 20.0
-_ROWS_STEP: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,34 +122,6 @@ class NetworkPass:
     shown: tuple[str, ...]
     mean_confidence: float
     low_share: float
-
-
-def known_rows(references: GreyReferences, n_y: int, voxel_um: float) -> tuple[int, int]:
-    """Give the first row that a network may see and one past the last: what it has learned."""
-    margin_px = _MARGIN_UM / voxel_um
-    first = max(int(np.floor(references.edges_px[0] - margin_px)), 0)
-    return first, min(int(np.ceil(references.edges_px[3] + margin_px)) + 1, n_y)
-
-
-def cell_rows(
-    references: GreyReferences, n_y: int, voxel_um: float, inputs: ModelInputs
-) -> tuple[int, int]:
-    """Give the first row of the cell and one past its last, with a margin beyond its faces.
-
-    They begin as a network with these inputs learned it. Their number is a multiple of 32 where
-    the region is high enough, so that a network that was loaded for one scan of a swelling cell
-    fits the next.
-    """
-    first, stop = known_rows(references, n_y, voxel_um)
-    n_rows = stop - first
-    if inputs.face_phase_px is not None:
-        # Whichever row it begins on, so that their number does not hang on that.
-        n_rows += FACE_STEP_PX - 1
-        aligned = inputs.aligned_row(first, references.edges_px[1])
-        if aligned < 0 and aligned + FACE_STEP_PX <= references.edges_px[0]:
-            aligned += FACE_STEP_PX  # less of the margin
-        first = aligned if aligned >= 0 else first
-    return first, min(first + -(-n_rows // _ROWS_STEP) * _ROWS_STEP, n_y)
 
 
 def load_for(
@@ -306,7 +275,7 @@ def run_slices(
         z1 = min(z0 + step, stop)
         low, high = max(z0 - inputs.halo, 0), min(z1 + inputs.halo, n_z)
         part: FloatVolume = volume[slice(low, high), slice(y0, y1), slice(None)]
-        part = _without_air(part, known)
+        part = without_air(part, known)
         seen = {scan.which: _rows_of(scan.seen(low, high), y0, y1, known) for scan in settled}
         channels = network_inputs(
             SeenScan(volume=part, references=references),
@@ -363,19 +332,8 @@ def _joined(parts: Sequence[LabelVolume]) -> LabelVolume:
 
 
 def _rows_of(scan: SeenScan, y0: int, y1: int, known: slice) -> SeenScan:
-    volume = _without_air(scan.volume[:, y0:y1], known)
+    volume = without_air(scan.volume[:, y0:y1], known)
     return SeenScan(volume=volume, references=scan.references)
-
-
-def _without_air(volume: FloatVolume, known: slice) -> FloatVolume:
-    """Repeat the first and the last row that may be seen in those that only fill up the tile."""
-    first, stop = max(known.start, 0), min(known.stop, volume.shape[1])
-    if (first, stop) == (0, volume.shape[1]):
-        return volume
-    filled = np.array(volume)
-    filled[:, :first] = volume[:, first : first + 1]
-    filled[:, stop:] = volume[:, stop - 1 : stop]
-    return filled
 
 
 def label_region(

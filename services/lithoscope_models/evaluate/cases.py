@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lithoscope_models.cell_rows import cell_rows, known_rows
 from lithoscope_models.data.cells import CellDraw
 from lithoscope_models.data.files import StoredExperiment, make_experiment, read_experiment
 from lithoscope_models.errors import TrainingDataError
-from lithoscope_models.network_pass import cell_rows, known_rows
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume
 from lithoscope_pipeline.networks import ModelInputs
 from lithoscope_pipeline.phantom import FamilyName, SizeName

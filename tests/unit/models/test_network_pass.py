@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
+from lithoscope_models.cell_rows import cell_rows, known_rows
 from lithoscope_models.earlier_scans import EarlierScan, FaceShifts, lay_over
 from lithoscope_models.network_pass import (
     LoadedNetwork,
     NetworkChoice,
     NetworkPass,
-    cell_rows,
-    known_rows,
     load_for,
     run_network,
 )
