@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lithoscope_models.calibration.images import image_model
 from lithoscope_models.data.cells import CellDraw, drawn_cell
 from lithoscope_models.data.image_level import imaged
+from lithoscope_models.data.measured_models import measured_model
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume, Roi
 from lithoscope_pipeline.labels import SegmentClass, segments_of
 from lithoscope_pipeline.phantom import FamilyName, SimulatedCell
@@ -109,7 +109,7 @@ def render(source: Source, scan: int, models: Path) -> Rendered:
     """Make a scan of a cell; blur and noise of its family are kept in the folder ``models``."""
     cell = _cell(source)
     roi = _box(cell, source.n_z)
-    model = image_model(models, "small", source.family)
+    model = measured_model(models, "small", source.family)
     rng = np.random.default_rng([source.seed, scan, _STREAM])
     z_px, y_px, x_px = (each - round(each) for each in cell.drift(scan).shift_px)
     shift_px = (z_px, y_px, x_px)

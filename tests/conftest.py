@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,9 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 # For xdist's workers and all processes that tests start: several run at a time, and threads of
 # BLAS that wait for each other took four fifths of the time of a simulation; the bytes are equal.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Python keeps one for as long as it lives once a process is spawned: there from the beginning, it
+# is not taken for one that a test has left behind.
+resource_tracker.ensure_running()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -16,14 +15,15 @@ from numpy.typing import NDArray
 from lithoscope_models.calibration.draws import Experiment, Plan
 from lithoscope_models.data.cells import drawn_cell
 from lithoscope_models.data.chain import chain_scans_of
-from lithoscope_models.data.image_level import calibrated, imaged
+from lithoscope_models.data.image_level import imaged
 from lithoscope_models.data.image_model import ImageModel
+from lithoscope_models.data.measured_models import measured_model
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.errors import ParameterError
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume, Roi
 from lithoscope_pipeline.measure import ChargeState
-from lithoscope_pipeline.phantom import SIZES, FamilyName, SimulatedCell, SizeName
+from lithoscope_pipeline.phantom import SIZES, SimulatedCell
 from lithoscope_pipeline.phantom.provenance import SIMULATOR_VERSION
 
 _CARD: Final = "images.json"
@@ -187,26 +187,13 @@ def read_images(folder: Path) -> CalibrationScans:
     )
 
 
-def image_model(folder: Path, size: SizeName, family: FamilyName) -> ImageModel:
-    """Give blur and noise of a family; they are measured once, which takes a minute."""
-    path = folder / f"{size}-{family}-{SIMULATOR_VERSION}.npz"
-    if not path.is_file():
-        model = calibrated(size, family)
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.npz")
-        np.savez(partial, transfer=model.transfer, noise=model.noise)
-        os.replace(partial, path)
-    stored = np.load(path)
-    return ImageModel(transfer=stored["transfer"], noise=stored["noise"])
-
-
 def experiment_model(folder: Path, experiment: Experiment) -> ImageModel:
     """Give blur and noise of an experiment; between two families they lie between theirs."""
     cell = experiment.cell
-    own = image_model(folder, cell.size, cell.family)
+    own = measured_model(folder, cell.size, cell.family)
     if cell.towards is None:
         return own
-    other = image_model(folder, cell.size, cell.towards)
+    other = measured_model(folder, cell.size, cell.towards)
     # Two blurs in a row multiply, and part of a blur is a power of it.
     return ImageModel(
         transfer=own.transfer ** (1.0 - cell.share) * other.transfer**cell.share,

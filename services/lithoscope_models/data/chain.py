@@ -13,6 +13,7 @@ from lithoscope_pipeline.faces import FaceReference, measure_swelling, to_column
 from lithoscope_pipeline.geometry import FloatVolume, LabelVolume, Roi, field_axis_px
 from lithoscope_pipeline.labels import segments_of
 from lithoscope_pipeline.phantom import SimulatedCell
+from lithoscope_pipeline.phantom.frames import ScanFrames
 from lithoscope_pipeline.phase_retrieval import PaganinFilter
 from lithoscope_pipeline.reconstruct import reconstruct_slab
 from lithoscope_pipeline.reference_frame import find_reference_frame
@@ -126,13 +127,17 @@ def _trimmed(roi: Roi, faces: FaceReference) -> Roi:
 
 def reconstructed(cell: SimulatedCell, scan: int) -> FloatVolume:
     """Reconstruct a scan as the reconstruct stage does, at the true axis; 1/cm, (z, y, x)."""
-    frames = cell.frames(scan)
+    return reconstructed_from(cell, cell.frames(scan))
+
+
+def reconstructed_from(cell: SimulatedCell, frames: ScanFrames) -> FloatVolume:
+    """Do the same with frames of a scan that are there."""
     optics = cell.cell.optics
     return reconstruct_slab(
         np.stack(list(frames.projections)),
         frames.flats,
         frames.darks,
-        np.radians(cell.scan_thetas_deg(scan)),
+        np.radians(frames.thetas_deg),
         rotation_axis_px=cell.rotation_axis_px,
         voxel_um=cell.voxel_um,
         correction=Correction(

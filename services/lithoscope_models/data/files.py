@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from lithoscope_models.data.cells import CellDraw
 from lithoscope_models.data.chain import LabelledScan, chain_scans
 from lithoscope_models.data.image_level import image_scans
+from lithoscope_models.data.image_model import ImageModel
+from lithoscope_models.data.measured_models import measured_model
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.replaced_file import replace_file
 from lithoscope_pipeline.phantom import SIZES
@@ -22,6 +24,7 @@ from lithoscope_pipeline.segment import GreyReferences
 Kind = Literal["chain", "image"]
 
 _CARD = "experiment.json"
+_MODELS = "models"
 _GREY_DTYPE = np.float16  # an eleventh bit is a hundredth of the noise
 
 
@@ -99,9 +102,19 @@ def make_experiment(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kind 
     folder = experiment_folder(out, draw, scans, kind)
     if not (folder / _CARD).exists():
         told = {**draw.told(), "voxel_um": SIZES[draw.size].voxel_um}
-        made = chain_scans(draw, scans) if kind == "chain" else image_scans(draw, scans)
-        write_experiment(folder, list(made), told=told)
+        write_experiment(folder, list(_scans(out, draw, scans, kind)), told=told)
     return folder
+
+
+def _scans(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kind) -> Iterator[LabelledScan]:
+    if kind == "chain":
+        return chain_scans(draw, scans)
+    return image_scans(draw, scans, make_model(out, draw))
+
+
+def make_model(out: Path, draw: CellDraw) -> ImageModel:
+    """Give blur and noise that a cell without projections takes, measured if they are missing."""
+    return measured_model(out / _MODELS, draw.size, draw.family)
 
 
 def write_experiment(folder: Path, scans: Sequence[LabelledScan], *, told: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ the last experiments that a network sees are the chain's own.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from scipy import fft
 from scipy.signal import windows
 
 from lithoscope_models.data.cells import CellDraw, drawn_cell
-from lithoscope_models.data.chain import LabelledScan, reconstructed, true_transform
+from lithoscope_models.data.chain import LabelledScan, reconstructed_from, true_transform
 from lithoscope_models.data.image_model import (
     ImageModel,
     Spectrum,
@@ -31,10 +30,9 @@ from lithoscope_pipeline.labels import segments_of
 from lithoscope_pipeline.phantom import (
     FAMILIES,
     SIZES,
-    FamilyName,
     SimulatedCell,
-    SizeName,
 )
+from lithoscope_pipeline.phantom.frames import ScanFrames
 from lithoscope_pipeline.phantom.materials import Material
 from lithoscope_pipeline.phantom.projector import FINE
 from lithoscope_pipeline.phantom.propagation import Propagation
@@ -50,8 +48,6 @@ from lithoscope_pipeline.segment import find_grey_references
 ComplexVolume = NDArray[np.complex64]
 
 _CALIBRATION_SCAN = 0  # it is not resampled
-_CALIBRATION_SEED = 1701
-_GROWTH_FAMILIES = ("mossy", "filaments")  # their beam is the default one
 _FADED_SHARE = 0.3
 _ROWS_AT_ONCE = 16
 _MARGIN_PX = 24
@@ -67,10 +63,10 @@ def calibrate(draw: CellDraw) -> ImageModel:
         The cell; its detector and its photons decide.
     """
     cell = drawn_cell(draw)
-    quiet = replace(cell, cell=replace(cell.cell, has_noise=False))
     roi = _box(cell)
-    clean = _through_chain(quiet, roi)
-    noise = _through_chain(cell, roi) - clean
+    frames = cell.frames(_CALIBRATION_SCAN)
+    clean = _through_chain(cell, replace(frames, has_noise=False), roi)
+    noise = _through_chain(cell, frames, roi) - clean
     ideal = _propagated(object_volume(cell, _CALIBRATION_SCAN, roi), cell)
     window = _window(clean.shape)
     seen = fft.rfftn((clean - clean.mean()) * window, norm="ortho", workers=1)
@@ -86,28 +82,23 @@ def calibrate(draw: CellDraw) -> ImageModel:
     )
 
 
-def _through_chain(cell: SimulatedCell, roi: Roi) -> FloatVolume:
-    scan = _CALIBRATION_SCAN
-    volume = reconstructed(cell, scan)
-    return resample_region(volume, true_transform(cell, scan), roi=roi).volume
+def _through_chain(cell: SimulatedCell, frames: ScanFrames, roi: Roi) -> FloatVolume:
+    volume = reconstructed_from(cell, frames)
+    return resample_region(volume, true_transform(cell, frames.scan), roi=roi).volume
 
 
-@lru_cache(maxsize=8)
-def calibrated(size: SizeName, family: FamilyName) -> ImageModel:
-    """Give the blur and noise of a detector and a family, measured on a cell kept for it."""
-    if family in _GROWTH_FAMILIES:
-        return calibrated(size, "default")
-    return calibrate(CellDraw(seed=_CALIBRATION_SEED, size=size, family=family))
-
-
-def image_scans(draw: CellDraw, scans: Sequence[int]) -> Iterator[LabelledScan]:
+def image_scans(
+    draw: CellDraw, scans: Sequence[int], measured: ImageModel
+) -> Iterator[LabelledScan]:
     """Make some scans of a simulated cell without projections.
 
     Parameters
     ----------
     draw, scans
-        As for `chain_scans`. Blur and noise are those of the family, with the scintillator and
-        the number of photons of the cell.
+        As for `chain_scans`.
+    measured
+        Blur and noise of the family; they are taken to the scintillator and the number of photons
+        of the cell.
 
     Yields
     ------
@@ -116,7 +107,7 @@ def image_scans(draw: CellDraw, scans: Sequence[int]) -> Iterator[LabelledScan]:
     """
     cell = drawn_cell(draw)
     model = seen_by(
-        calibrated(draw.size, draw.family),
+        measured,
         FAMILIES[draw.family].turn(cell.cell, SIZES[draw.size])[1],
         cell.detector,
     )

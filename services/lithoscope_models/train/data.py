@@ -15,9 +15,11 @@ from lithoscope_models.data.files import (
     StoredExperiment,
     is_made,
     make_experiment,
+    make_model,
     read_experiment,
 )
 from lithoscope_models.data.label_files import read_labelled, split_slices
+from lithoscope_models.data.measured_models import seen_as
 from lithoscope_models.data.painted import read_painted
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.train.recipe import LabelledFiles, Recipe, SimulatedData
@@ -115,9 +117,15 @@ def _made(
     if n_processes > 1 and len(missing) > 1:
         # Not forked: threads of numerical libraries do not survive it.
         with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as processes:
-            waiting = [processes.submit(make_experiment, folder, *each) for each in missing]
-            for made in waiting:
-                made.result()
+            # Blur and noise first: nobody waits for them then.
+            images = [draw for draw, _, kind in missing if kind == "image"]
+            seen = {(draw.size, seen_as(draw.family)): draw for draw in images}
+            models = [processes.submit(make_model, folder, draw) for draw in seen.values()]
+            made = [processes.submit(make_experiment, folder, *each) for each in missing]
+            for model in models:
+                model.result()
+            for number, experiment in enumerate(made, start=1):
+                tell(f"{experiment.result().name}: made, {number} of {len(made)}")
     for each in draws:
         yield read_experiment(make_experiment(folder, *each))
 

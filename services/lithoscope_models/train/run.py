@@ -87,6 +87,8 @@ def train(
         Takes the number of steps after each.
     """
     use = machine or Machine()
+    # Read when torch is first imported: threads that spin take the cores from who draws patches.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     begin_with = None if start is None else load_model(start)
     began = _Clock.now()
     data = prepare_data(recipe, data_folder, tell, n_processes=use.n_threads)

@@ -23,6 +23,7 @@ from lithoscope_models.calibration.tables import (
     read_calibration,
     write_calibration,
 )
+from lithoscope_models.data.measured_models import measured_model, seen_as
 from lithoscope_models.errors import ModelRefusedError, TrainingDataError
 from lithoscope_models.model_file import DEFAULT_MODEL, find_model, model_sha256
 from lithoscope_pipeline.measure.intervals import IntervalContext, with_intervals
@@ -203,11 +204,11 @@ def test_an_experiment_is_made_labelled_and_measured_once(tmp_path: Path) -> Non
 
 
 def test_an_experiment_between_two_families_is_imaged_between_theirs(tmp_path: Path) -> None:
-    experiment = draw_between(0, SMALL)
+    drawn = (draw_between(number, SMALL) for number in range(17))
+    experiment = next(each for each in drawn if each.cell.towards == "blurred")
     cell = experiment.cell
-    assert cell.towards is not None
-    write_image_model(tmp_path / "models", cell.family)
-    write_image_model(tmp_path / "models", cell.towards, transfer=0.25, noise=0.08)
+    write_image_model(tmp_path / "models", seen_as(cell.family))
+    write_image_model(tmp_path / "models", "blurred", transfer=0.25, noise=0.08)
 
     model = experiment_model(tmp_path / "models", experiment)
     found = read_images(make_images(tmp_path, experiment, SMALL, tmp_path / "models"))
@@ -215,6 +216,14 @@ def test_an_experiment_between_two_families_is_imaged_between_theirs(tmp_path: P
     np.testing.assert_allclose(model.transfer, 4.0**-cell.share)
     np.testing.assert_allclose(model.noise, 0.02 * 4.0**cell.share)
     assert (found.family, found.towards) == (cell.family, cell.towards)
+
+
+def test_families_that_only_grow_otherwise_are_seen_alike(tmp_path: Path) -> None:
+    write_image_model(tmp_path, "default", noise=0.03)
+
+    filaments = measured_model(tmp_path, "tiny", "filaments")
+
+    assert filaments.noise[0, 0] == pytest.approx(0.03)
 
 
 def test_time_that_is_up_leaves_the_rest_to_the_next_call(tmp_path: Path) -> None:

@@ -358,6 +358,23 @@ def test_cells_of_a_recipe_may_lie_between_two_families(tmp_path: Path) -> None:
     assert lines == ["image data, tiny cell 3 (default, 50% of the way to blurred)"]
 
 
+def test_two_processes_measure_the_blur_once_and_make_what_one_makes(tmp_path: Path) -> None:
+    recipe = tmp_path / "images.toml"
+    recipe.write_text(
+        'name = "images"\narchitecture = "unet"\nn_steps = 1\n[[training]]\nkind = "image"\n'
+        'seeds = [3, 4]\nfamilies = ["mossy", "filaments"]\nsize = "tiny"\nscans = [0]\n'
+    )
+    lines: list[str] = []
+
+    two = prepare_data(read_recipe(str(recipe)), tmp_path / "two", lines.append, n_processes=2)
+    one = prepare_data(read_recipe(str(recipe)), tmp_path / "one", lambda line: None)
+
+    assert len(list((tmp_path / "two" / "models").glob("*.npz"))) == 1
+    assert [line.split(": ")[1] for line in lines[2:]] == ["made, 1 of 2", "made, 2 of 2"]
+    for a, b in zip(one.training, two.training, strict=True):
+        np.testing.assert_array_equal(a.scans[0].grey, b.scans[0].grey)
+
+
 def test_curves_are_drawn(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("step,loss,iou_pit,macro_iou\n10,2,0.1,0.2\n20,1,,0.4\n")
 
