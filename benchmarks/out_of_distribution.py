@@ -268,7 +268,8 @@ def _report(cases: list[Case]) -> Report:
             "dendrite, pit and void that are wrong, over their true volume. Distance: in units of "
             "the limit within which 99 of 100 training scans lie. A volume is off if it is more "
             f"than {OFF:.0%} of the truth away; then its interval says so if the truth lies in "
-            "it or there is none with a flag, the distance if it lies beyond the limit, else "
+            "it or there is none with a flag, the distance if it lies beyond the limit, the "
+            "interval by its width if its own end on the side of the truth is as far, else "
             "nobody.",
             f"**Spearman's rank correlation of distance and error: {correlation:.2f}** "
             f"({_WANTED:g} wanted: {verdict}). Beyond the limit {int(beyond.sum())} scans with a "
@@ -286,7 +287,7 @@ def _report(cases: list[Case]) -> Report:
                 title=f"Volumes that are off by more than {OFF:.0%}, and who says so",
                 columns=(
                     *("change", "volumes", "off", "the interval says so", "the score does"),
-                    *("nobody", "of which class"),
+                    *("its width alone", "nobody", "of which class"),
                 ),
                 rows=_told_rows(seen),
             ),
@@ -316,7 +317,7 @@ def _told_rows(seen: Sequence[Case]) -> list[list[str]]:
             rows.append(
                 [
                     *(kind, str(len(told)), str(len(told) - n["near"])),
-                    *(str(n[teller]) for teller in ("interval", "score", "nobody")),
+                    *(str(n[teller]) for teller in ("interval", "score", "width", "nobody")),
                     ", ".join(f"{name} {count}" for name, count in silent.items()),
                 ]
             )

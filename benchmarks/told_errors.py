@@ -12,7 +12,7 @@ from lithoscope_pipeline.metric import measured
 
 #: Of the true volume: what is off by more is said by something, or is told by nothing.
 OFF: Final = 0.25
-Teller = Literal["near", "interval", "score", "nobody"]
+Teller = Literal["near", "interval", "score", "width", "nobody"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,13 @@ class Volume:
         ----------
         distance
             From the training, in units of the limit; None if it was not measured.
+
+        Returns
+        -------
+        Teller
+            ``near`` if it is not off; ``interval`` if the truth lies in it, or there is none;
+            ``score``; ``width`` if the truth lies beyond an end of the interval, which is itself
+            so far that the volume would be off; else ``nobody``.
         """
         if not self.is_off:
             return "near"
@@ -56,7 +63,11 @@ class Volume:
             return "interval"  # there is none, and a flag says why
         if self.low_um3 <= self.true_um3 <= self.high_um3:
             return "interval"
-        return "score" if distance is not None and distance > 1.0 else "nobody"
+        if distance is not None and distance > 1.0:
+            return "score"
+        nearest = self.low_um3 if self.true_um3 < self.low_um3 else self.high_um3
+        is_wide = self.true_um3 > 0 and abs(self.measured_um3 - nearest) > OFF * nearest
+        return "width" if is_wide else "nobody"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
