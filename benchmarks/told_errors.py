@@ -40,7 +40,10 @@ class Volume:
     @property
     def is_off(self) -> bool:
         """Whether it is off by more than a quarter of the truth."""
-        return abs(self.measured_um3 - self.true_um3) > OFF * self.true_um3
+        return self._is_off_from(self.true_um3)
+
+    def _is_off_from(self, um3: float) -> bool:
+        return abs(self.measured_um3 - um3) > OFF * um3
 
     def told_by(self, distance: float | None) -> Teller:
         """Say who tells that it is off: its interval before the score of its scan.
@@ -65,8 +68,8 @@ class Volume:
             return "interval"
         if distance is not None and distance > 1.0:
             return "score"
-        nearest = self.low_um3 if self.true_um3 < self.low_um3 else self.high_um3
-        is_wide = self.true_um3 > 0 and abs(self.measured_um3 - nearest) > OFF * nearest
+        nearest_um3 = self.low_um3 if self.true_um3 < self.low_um3 else self.high_um3
+        is_wide = self.true_um3 > 0 and self._is_off_from(nearest_um3)
         return "width" if is_wide else "nobody"
 
 

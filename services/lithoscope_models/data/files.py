@@ -109,10 +109,10 @@ def make_experiment(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kind 
 def _scans(out: Path, draw: CellDraw, scans: Sequence[int], kind: Kind) -> Iterator[LabelledScan]:
     if kind == "chain":
         return chain_scans(draw, scans)
-    return image_scans(draw, scans, make_model(out, draw))
+    return image_scans(draw, scans, make_image_model(out, draw))
 
 
-def make_model(out: Path, draw: CellDraw) -> ImageModel:
+def make_image_model(out: Path, draw: CellDraw) -> ImageModel:
     """Give blur and noise that a cell without projections takes, measured if they are missing."""
     return measured_model(out / _MODELS, draw.size, draw.family)
 

@@ -15,7 +15,7 @@ from lithoscope_models.data.files import (
     StoredExperiment,
     is_made,
     make_experiment,
-    make_model,
+    make_image_model,
     read_experiment,
 )
 from lithoscope_models.data.label_files import read_labelled, split_slices
@@ -120,7 +120,7 @@ def _made(
             # Blur and noise first: nobody waits for them then.
             images = [draw for draw, _, kind in missing if kind == "image"]
             seen = {(draw.size, seen_as(draw.family)): draw for draw in images}
-            models = [processes.submit(make_model, folder, draw) for draw in seen.values()]
+            models = [processes.submit(make_image_model, folder, draw) for draw in seen.values()]
             made = [processes.submit(make_experiment, folder, *each) for each in missing]
             for model in models:
                 model.result()
