@@ -7,10 +7,8 @@ kill the same command goes on.
 
 import argparse
 import json
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from lithoscope_models.calibration.residuals import (
 from lithoscope_models.calibration.tables import CALIBRATION_FILE, read_calibration
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.model_file import DEFAULT_MODEL, find_model, model_sha256
+from lithoscope_models.worker_pool import worker_pool
 from lithoscope_pipeline.measure.intervals.conformal import covered, intervals_of
 from lithoscope_pipeline.measure.intervals.kinds import EXTREMES
 from lithoscope_pipeline.measure.version import METRICS_VERSION
@@ -160,7 +159,7 @@ def _main() -> None:
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes [1]")
     arguments = parser.parse_args()
     numbers = range(FIRST, FIRST + N_EXPERIMENTS)
-    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(arguments.workers) as pool:
         for line in pool.map(partial(make, work=arguments.work), numbers):
             print(line, flush=True)
 

@@ -131,6 +131,8 @@ class SliceProjector:
             dtype="complex64",
             nthreads=1,
             upsampfac=1.25,
+            # As they come, points follow lines: they are neighbours without being sorted.
+            spread_sort=0,
         )
         plan.setpts(*points)
         return plan

@@ -3,10 +3,9 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +29,7 @@ from lithoscope_models.calibration.tables import (
 )
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.model_file import find_model, model_sha256
+from lithoscope_models.worker_pool import worker_pool
 from lithoscope_pipeline.measure.intervals import LabelOrigin
 from lithoscope_pipeline.measure.version import METRICS_VERSION
 from lithoscope_pipeline.phantom.provenance import SIMULATOR_VERSION
@@ -172,7 +172,7 @@ def _in_turn(
         yield from (_measure_one(job, number) for number in numbers)
         return
     running: deque[Future[dict[Source, ExperimentResiduals]]] = deque()
-    with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(n_workers) as pool:
         for number in numbers:
             running.append(pool.submit(_measure_one, job, number))
             if len(running) > n_workers:

@@ -1,9 +1,7 @@
 """From the data that a recipe names to labelled scans; simulated ones are made when missing."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from lithoscope_models.data.measured_models import seen_as
 from lithoscope_models.data.painted import read_painted
 from lithoscope_models.errors import TrainingDataError
 from lithoscope_models.train.recipe import LabelledFiles, Recipe, SimulatedData
+from lithoscope_models.worker_pool import worker_pool
 from lithoscope_pipeline.labels import UNLABELLED
 
 Tell = Callable[[str], None]
@@ -115,8 +114,7 @@ def _made(
         tell(f"{kind} data, {cell.size} cell {cell.seed} ({cell.kind})")
     missing = [each for each in draws if not is_made(folder, *each)]
     if n_processes > 1 and len(missing) > 1:
-        # Not forked: threads of numerical libraries do not survive it.
-        with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as processes:
+        with worker_pool(n_processes) as processes:
             # Blur and noise first: nobody waits for them then.
             images = [draw for draw, _, kind in missing if kind == "image"]
             seen = {(draw.size, seen_as(draw.family)): draw for draw in images}
