@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -16,7 +17,7 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_end_when_their_command_is_killed(tmp_path):
+def test_workers_end_when_their_command_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "command.py"
     script.write_text(_COMMAND)
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as command:
